@@ -1,0 +1,321 @@
+//! What a vendor asks for.
+
+use eai_core::{address::Address, money::Amount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::AIJobStatus;
+use crate::schema;
+
+/// A container to run to completion on somebody's accelerator, with the most it may cost.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "eai.network",
+    version = "v1alpha1",
+    kind = "AIJob",
+    plural = "aijobs",
+    namespaced,
+    status = "AIJobStatus",
+    shortname = "aij",
+    category = "eai",
+    category = "all",
+    derive = "PartialEq",
+    doc = "A container to run to completion on somebody's accelerator, with the most it may cost.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Member", type_ = "string", json_path = ".status.member"),
+    printcolumn(name = "GPU", type_ = "string", json_path = ".status.units"),
+    printcolumn(name = "Cost", type_ = "string", json_path = ".status.cost"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = "1"
+    ),
+    validation = "self.metadata.name.size() <= 63"
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.parallelism <= self.completions")
+        .message("can't exceed completions").field_path(".parallelism"),
+    validation = Rule::new("self.market != 'Race'")
+        .message("Race isn't available in this version; use Posted").field_path(".market"),
+    validation = Rule::new("!has(self.deadline) || !has(oldSelf.deadline) || self.deadline == oldSelf.deadline")
+        .message("can't change; delete the job and create it again").field_path(".deadline"),
+    validation = Rule::new("self.image == oldSelf.image")
+        .message("can't change; delete the job and create it again").field_path(".image"),
+    validation = Rule::new("self.command == oldSelf.command && self.args == oldSelf.args && self.env == oldSelf.env \
+        && self.secrets == oldSelf.secrets && self.resources == oldSelf.resources \
+        && has(self.accelerator) == has(oldSelf.accelerator) \
+        && (!has(self.accelerator) || self.accelerator == oldSelf.accelerator) \
+        && self.completions == oldSelf.completions && self.parallelism == oldSelf.parallelism \
+        && self.network == oldSelf.network && self.outputs == oldSelf.outputs \
+        && self.maxDurationSeconds == oldSelf.maxDurationSeconds && self.payment == oldSelf.payment")
+        .message("only maxPrice, budget, placement, priority, retry, suspend and cancel can change; for another job, create another"),
+    validation = Rule::new("!oldSelf.cancel || self.cancel")
+        .message("a cancelled job stays cancelled; create it again").field_path(".cancel")
+)]
+pub struct AIJobSpec {
+    /// The image, by digest: `registry/repository@sha256:...`.
+    #[schemars(schema_with = "schema::image")]
+    pub image: String,
+    /// Overrides the image's entrypoint.
+    #[serde(default)]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
+    pub command: Vec<String>,
+    /// Arguments of the command.
+    #[serde(default)]
+    #[schemars(length(max = 256), inner(length(max = 4096)))]
+    pub args: Vec<String>,
+    /// Plain environment variables. The member sees them.
+    #[serde(default)]
+    #[schemars(length(max = 128))]
+    pub env: Vec<EnvVar>,
+    /// Environment variables from Secrets of this namespace, sealed to the member that wins the job. They are safe on
+    /// the way and from everyone else; whoever owns the member's machine can read them.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub secrets: Vec<SecretEnv>,
+    /// Accelerators per pod. Without it the job is of class `cpu` and billed by core time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<Accelerator>,
+    /// Cores and memory per pod.
+    #[serde(default)]
+    pub resources: Resources,
+    /// How many pods must succeed.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub completions: u32,
+    /// How many pods run at once, all on one member.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub parallelism: u32,
+    /// What the container may reach.
+    #[serde(default)]
+    pub network: Network,
+    /// Files to keep, written under /eai/output.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub outputs: Vec<Output>,
+    /// The most to pay per unit-hour: one accelerator, or one core, for an hour.
+    #[schemars(schema_with = "schema::amount")]
+    pub max_price: Amount,
+    /// The most to spend in all. When it is spent the job is paused; raising it resumes the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub budget: Option<Amount>,
+    /// The longest a pod may run.
+    #[serde(default = "default_max_duration")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub max_duration_seconds: u64,
+    /// When the job is given up if it hasn't finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Time>,
+    /// Where it may run.
+    #[serde(default)]
+    pub placement: Placement,
+    /// How members compete for it.
+    #[serde(default)]
+    pub market: Market,
+    /// What happens to the work when the member loses sight of the hub.
+    #[serde(default)]
+    pub on_hub_loss: OnHubLoss,
+    /// What happens when an attempt fails.
+    #[serde(default)]
+    pub retry: Retry,
+    /// Higher goes first within the namespace.
+    #[serde(default)]
+    #[schemars(range(min = -1000, max = 1000))]
+    pub priority: i32,
+    /// Holds the job back, or pauses it while it runs.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Ends the job for good; what ran is paid, the rest refunded.
+    #[serde(default)]
+    pub cancel: bool,
+    /// Who pays.
+    pub payment: Payment,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn default_max_duration() -> u64 {
+    3600
+}
+
+/// A plain environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EnvVar {
+    /// Its name.
+    #[schemars(schema_with = "schema::env_name")]
+    pub name: String,
+    /// Its value.
+    #[serde(default)]
+    #[schemars(length(max = 32_768))]
+    pub value: String,
+}
+
+/// An environment variable whose value is a key of a Secret in the job's namespace. The hub must be allowed to `get`
+/// that Secret: `kubectl describe aijob` gives the command if it isn't.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretEnv {
+    /// The variable's name.
+    #[schemars(schema_with = "schema::env_name")]
+    pub name: String,
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+    /// The key in the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// The accelerators that each pod needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Accelerator {
+    /// The extended resource, such as `nvidia.com/gpu`.
+    #[schemars(schema_with = "schema::resource")]
+    pub resource: String,
+    /// How many.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub count: u32,
+    /// Product names that will do; any if empty.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(max = 128)))]
+    pub models: Vec<String>,
+    /// The least memory of each, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100_000_000))]
+    pub memory_mib: Option<u64>,
+}
+
+/// Cores and memory of one pod: request and limit alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// Cores, such as `500m` or `4`.
+    #[serde(default = "default_cpu")]
+    #[schemars(schema_with = "schema::quantity")]
+    pub cpu: String,
+    /// Memory, such as `2Gi`.
+    #[serde(default = "default_memory")]
+    #[schemars(schema_with = "schema::quantity")]
+    pub memory: String,
+}
+
+fn default_cpu() -> String {
+    "1".to_owned()
+}
+
+fn default_memory() -> String {
+    "1Gi".to_owned()
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self { cpu: default_cpu(), memory: default_memory() }
+    }
+}
+
+/// What a container may reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Network {
+    /// Nothing: gVisor without network.
+    #[default]
+    None,
+    /// The internet, on members that have probed that nothing of their own is in reach.
+    Internet,
+}
+
+/// A file to keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// What to call it.
+    #[schemars(schema_with = "schema::label")]
+    pub name: String,
+    /// The file, relative to /eai/output.
+    #[schemars(schema_with = "schema::output_path")]
+    pub path: String,
+    /// The most it may hold, in bytes; a larger file is not kept and the job says so.
+    #[serde(default = "default_max_bytes")]
+    #[schemars(range(min = 1, max = 10_737_418_240_u64))]
+    pub max_bytes: u64,
+}
+
+fn default_max_bytes() -> u64 {
+    64 << 20
+}
+
+/// Where a job may run. An empty list allows all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// Member forms that will do.
+    #[serde(default)]
+    #[schemars(length(max = 3))]
+    pub forms: Vec<crate::compute_node::Form>,
+    /// Sites that will do.
+    #[serde(default)]
+    #[schemars(length(max = 4))]
+    pub sites: Vec<crate::compute_node::Site>,
+    /// Regions that will do.
+    #[serde(default)]
+    #[schemars(length(max = 64), inner(length(max = 63)))]
+    pub regions: Vec<String>,
+    /// Members, by name, that will do.
+    #[serde(default)]
+    #[schemars(length(max = 64), inner(length(max = 63)))]
+    pub members: Vec<String>,
+}
+
+/// How members compete for a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Market {
+    /// The best standing offer wins at once.
+    #[default]
+    Posted,
+    /// Several members prepare, the first that is ready wins.
+    Race,
+}
+
+/// What happens to the work when its member loses sight of the hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnHubLoss {
+    /// The work ends with its grant, so that the hub can start it elsewhere.
+    #[default]
+    SelfFence,
+    /// The work runs on and is never started elsewhere until the member answers.
+    Continue,
+}
+
+/// What happens when an attempt fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retry {
+    /// Attempts in all.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10))]
+    pub max_attempts: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { max_attempts: 1 }
+    }
+}
+
+/// Who pays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Payment {
+    /// The account in the Escrow; its owner must have authorised this hub for this namespace.
+    #[schemars(schema_with = "schema::address")]
+    pub account: Address,
+}

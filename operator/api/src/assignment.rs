@@ -1,0 +1,260 @@
+//! Assignment: one attempt of one job on one member. The hub writes the spec, the member's agent the status.
+
+use eai_core::{epoch::Epoch, money::Amount, seal::Sealed};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aijob::{Accelerator, EnvVar, EpochSchema, Network, Output},
+    artifact::{LogArtifact, OutputArtifact},
+    schema,
+};
+
+/// One attempt of one job on one member.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "eai.network",
+    version = "v1alpha1",
+    kind = "Assignment",
+    namespaced,
+    status = "AssignmentStatus",
+    shortname = "asg",
+    category = "eai",
+    derive = "PartialEq",
+    doc = "One attempt of one job on one member. The hub writes the spec, the member's agent the status.",
+    printcolumn(name = "Job", type_ = "string", json_path = ".spec.job.name"),
+    printcolumn(name = "Desired", type_ = "string", json_path = ".spec.desired"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Usage-ms", type_ = "integer", json_path = ".status.usageMs"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.job == oldSelf.job && self.epoch == oldSelf.epoch && self.workload == oldSelf.workload")
+        .message("an attempt's job, epoch and workload never change; a new attempt is a new Assignment")
+)]
+pub struct AssignmentSpec {
+    /// The job.
+    pub job: JobRef,
+    /// The attempt's epoch.
+    #[schemars(with = "EpochSchema")]
+    pub epoch: Epoch,
+    /// Winner runs the work; a contender only prepares for it.
+    #[serde(default)]
+    pub role: Role,
+    /// What to run: all that a member is told of the job.
+    pub workload: Workload,
+    /// The class it is billed in.
+    #[schemars(schema_with = "schema::class")]
+    pub class: String,
+    /// EAI per unit-hour.
+    #[schemars(schema_with = "schema::amount")]
+    pub rate: Amount,
+    /// The lease that pays for it, confirmed on the chain before this object was made.
+    #[schemars(schema_with = "schema::bytes32")]
+    pub lease_id: String,
+    /// What the hub wants now.
+    #[serde(default)]
+    pub desired: Desired,
+    /// What the hub has taken note of.
+    #[serde(default)]
+    pub acknowledged: Acknowledged,
+}
+
+/// A job by name and identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct JobRef {
+    /// Its namespace on the hub.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// An Assignment's role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Role {
+    /// Runs the work.
+    #[default]
+    Winner,
+    /// Prepares for it, in a race.
+    Contender,
+}
+
+/// The narrow description of the work. The agent builds the pod from it and from nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// The image, by digest.
+    #[schemars(schema_with = "schema::image")]
+    pub image: String,
+    /// Overrides the image's entrypoint.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Plain environment.
+    #[serde(default)]
+    pub env: Vec<EnvVar>,
+    /// Secret environment: a JSON object of names and values, sealed to the member's key with the job's UID as context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<SealedSchema>")]
+    pub sealed_env: Option<Sealed>,
+    /// Accelerators per pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<Accelerator>,
+    /// Millicores per pod.
+    #[schemars(range(min = 1, max = schema::MAX_INTEGER))]
+    pub cpu_millis: u64,
+    /// Bytes of memory per pod.
+    #[schemars(range(min = 1, max = schema::MAX_INTEGER))]
+    pub memory_bytes: u64,
+    /// Pods that must succeed.
+    #[schemars(range(min = 1, max = 1000))]
+    pub completions: u32,
+    /// Pods at once.
+    #[schemars(range(min = 1, max = 1000))]
+    pub parallelism: u32,
+    /// What it may reach.
+    #[serde(default)]
+    pub network: Network,
+    /// Files to keep.
+    #[serde(default)]
+    pub outputs: Vec<Output>,
+    /// The longest a pod may run.
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub max_duration_seconds: u64,
+}
+
+/// The shape of a [`Sealed`] text.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(crate) struct SealedSchema {
+    #[schemars(length(max = 64))]
+    encapsulated_key: String,
+    #[schemars(length(max = 1_048_576))]
+    ciphertext: String,
+}
+
+/// What the hub wants of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Desired {
+    /// Run it.
+    #[default]
+    Run,
+    /// End its pods with grace and keep the attempt.
+    Pause,
+    /// End it for good.
+    Stop,
+}
+
+/// What the hub has taken note of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Acknowledged {
+    /// The hub has seen the work started: from now on a missing Job ends the attempt.
+    #[serde(default)]
+    pub started: bool,
+    /// The usage the hub has recorded.
+    #[serde(default)]
+    #[schemars(range(max = schema::MAX_INTEGER))]
+    pub usage_ms: u64,
+    /// The hub has recorded how the attempt ended, so the member may clean up.
+    #[serde(default)]
+    pub finished: bool,
+    /// What was paid to the provider.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::amount")]
+    pub paid: Amount,
+}
+
+/// What the member's agent says of an attempt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssignmentStatus {
+    /// The spec's generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where the attempt is.
+    #[serde(default)]
+    pub phase: AssignmentPhase,
+    /// Why, in one word.
+    #[serde(default)]
+    #[schemars(length(max = 128))]
+    pub reason: String,
+    /// Why, in a sentence.
+    #[serde(default)]
+    #[schemars(length(max = 4096))]
+    pub message: String,
+    /// The batch/v1 Job's UID in the member's cluster; once set, the Job is never created again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub job_uid: Option<String>,
+    /// When its first work container started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When its last work container finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// Work containers running now.
+    #[serde(default)]
+    #[schemars(range(max = 1000))]
+    pub running: u32,
+    /// Cumulative usage in unit-milliseconds, from container start and finish times.
+    #[serde(default)]
+    #[schemars(range(max = schema::MAX_INTEGER))]
+    pub usage_ms: u64,
+    /// The digest over the container runs that the usage was added up from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::bytes32")]
+    pub usage_root: Option<String>,
+    /// The exit code that decided the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Logs uploaded to the hub.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub logs: Vec<LogArtifact>,
+    /// Outputs uploaded to the hub.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub outputs: Vec<OutputArtifact>,
+}
+
+/// Where an attempt is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum AssignmentPhase {
+    /// Not looked at yet.
+    #[default]
+    Pending,
+    /// The owner's limits forbid it; nothing was run.
+    Refused,
+    /// The Job exists; no container has started.
+    Starting,
+    /// A container runs.
+    Running,
+    /// Its pods were ended; the attempt stays.
+    Paused,
+    /// Containers have ended; logs and outputs are being uploaded.
+    Finishing,
+    /// All completions succeeded.
+    Succeeded,
+    /// The work failed.
+    Failed,
+    /// It was stopped as the hub asked.
+    Stopped,
+    /// The Job vanished after it had started.
+    Lost,
+}
+
+impl AssignmentPhase {
+    /// Whether nothing more happens on the member.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Refused | Self::Succeeded | Self::Failed | Self::Stopped | Self::Lost)
+    }
+}

@@ -1,0 +1,154 @@
+//! ComputeNode: one enrolled cluster. Its spec is the owner's and the admin's, its status the hub's.
+
+use eai_core::{address::Address, money::Amount, seal::Sealed};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{assignment::SealedSchema, schema};
+
+/// One enrolled cluster.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "eai.network",
+    version = "v1alpha1",
+    kind = "ComputeNode",
+    status = "ComputeNodeStatus",
+    shortname = "cn",
+    category = "eai",
+    derive = "PartialEq",
+    doc = "One enrolled cluster.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Site", type_ = "string", json_path = ".spec.site"),
+    printcolumn(name = "Connection", type_ = "string", json_path = ".spec.connection"),
+    printcolumn(name = "Accelerators", type_ = "string", json_path = ".status.summary"),
+    printcolumn(name = "Last-Seen", type_ = "date", json_path = ".status.lastSeen"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$')")
+        .message("metadata.name: use at most 50 lower-case letters, digits and -")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.owner == oldSelf.owner && self.connection == oldSelf.connection")
+        .message("owner and connection can't change; remove the member and join again")
+)]
+pub struct ComputeNodeSpec {
+    /// The account that is paid for this member's work.
+    #[schemars(schema_with = "schema::address")]
+    pub owner: Address,
+    /// What kind of owner and uptime to expect.
+    #[serde(default)]
+    pub form: Form,
+    /// Where it stands.
+    #[serde(default)]
+    pub site: Site,
+    /// Its region, in the owner's words.
+    #[serde(default)]
+    #[schemars(length(max = 63))]
+    pub region: String,
+    /// Who opens the connection.
+    #[serde(default)]
+    pub connection: Connection,
+    /// The agent's public key (X25519, base64): tokens and secrets are sealed to it. Push members have none until their
+    /// agent runs.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub sealing_key: String,
+    /// The UID of the member's kube-system namespace, as it says. It stops mistakes, not liars.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub cluster_uid: String,
+    /// The admin's half of the double opt-in.
+    #[serde(default)]
+    pub accepted: bool,
+    /// No new work.
+    #[serde(default)]
+    pub cordon: bool,
+}
+
+/// What kind of owner and uptime to expect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Form {
+    /// Always on.
+    Permanent,
+    /// A company's, on in its hours.
+    Business,
+    /// A person's, on when it pleases.
+    #[default]
+    Personal,
+}
+
+/// Where a member stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Site {
+    /// A cloud account.
+    Cloud,
+    /// A company's own rack.
+    Enterprise,
+    /// A home.
+    #[default]
+    Home,
+    /// A mining pool.
+    MiningPool,
+}
+
+/// Who opens the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Connection {
+    /// The member's agent dials the hub.
+    #[default]
+    Pull,
+    /// The hub runs the agent and dials the member.
+    Push,
+}
+
+/// What the hub knows of a member.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComputeNodeStatus {
+    /// The spec's generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Accepted, Available, Reconciling, Stalled.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// Its namespace on this hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// When the hub last saw its heartbeat change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Time>,
+    /// The agent's first token, sealed to its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SealedToken>,
+    /// Accelerators free and in all, such as `nvidia.com/gpu 1/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// What it charges.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub prices: Vec<Price>,
+}
+
+/// A token for the hub's API server, sealed to the agent's key with the ComputeNode's UID as context.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedToken {
+    /// The sealed token.
+    #[schemars(with = "SealedSchema")]
+    pub sealed: Sealed,
+    /// When it expires.
+    pub expires_at: Time,
+}
+
+/// A price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Price {
+    /// What is priced.
+    #[schemars(schema_with = "schema::class")]
+    pub class: String,
+    /// EAI per unit-hour.
+    #[schemars(schema_with = "schema::amount")]
+    pub rate: Amount,
+}

@@ -1,0 +1,140 @@
+//! MemberReport: what a member has and asks for. Written by its agent alone; the hub believes it only so far.
+
+use eai_core::{address::Address, money::Amount};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema;
+
+/// What a member has and asks for.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "eai.network",
+    version = "v1alpha1",
+    kind = "MemberReport",
+    namespaced,
+    shortname = "mr",
+    category = "eai",
+    derive = "PartialEq",
+    doc = "What a member has and asks for. Written by its agent alone.",
+    printcolumn(name = "Kubernetes", type_ = "string", json_path = ".spec.versions.kubernetes"),
+    printcolumn(name = "Agent", type_ = "string", json_path = ".spec.versions.agent"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberReportSpec {
+    /// Versions of what runs there.
+    #[serde(default)]
+    pub versions: Versions,
+    /// What each node has for work.
+    #[serde(default)]
+    #[schemars(length(max = 5000))]
+    pub nodes: Vec<NodeReport>,
+    /// What the agent's probes found.
+    #[serde(default)]
+    pub probes: Probes,
+    /// Standing offers, signed by the owner; one per class.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub offers: Vec<OfferReport>,
+    /// Names of the Assignments whose pods are counted in the nodes' use. What the hub has assigned and isn't listed
+    /// here yet, it subtracts itself.
+    #[serde(default)]
+    #[schemars(length(max = 20_000), inner(length(max = 128)))]
+    pub counted: Vec<String>,
+}
+
+/// Versions of what runs on a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Versions {
+    /// The agent's.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub agent: String,
+    /// The API server's.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub kubernetes: String,
+}
+
+/// What one node has for work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeReport {
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Free millicores, within the owner's limits.
+    #[schemars(range(max = schema::MAX_INTEGER))]
+    pub free_cpu_millis: u64,
+    /// Free bytes of memory, within the owner's limits.
+    #[schemars(range(max = schema::MAX_INTEGER))]
+    pub free_memory_bytes: u64,
+    /// Its accelerators.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub accelerators: Vec<AcceleratorReport>,
+}
+
+/// Accelerators of one resource on one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceleratorReport {
+    /// The extended resource's name.
+    #[schemars(schema_with = "schema::resource")]
+    pub resource: String,
+    /// The product, as the node's labels say; empty if they don't.
+    #[serde(default)]
+    #[schemars(length(max = 128))]
+    pub model: String,
+    /// Memory of each, in MiB; 0 if unknown.
+    #[serde(default)]
+    #[schemars(range(max = 100_000_000))]
+    pub memory_mib: u64,
+    /// How many there are.
+    #[schemars(range(max = 100_000))]
+    pub total: u32,
+    /// How many are free.
+    #[schemars(range(max = 100_000))]
+    pub free: u32,
+}
+
+/// What the agent's probes found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Probes {
+    /// A pod under the gVisor RuntimeClass ran and had no network.
+    #[serde(default)]
+    pub sandbox: bool,
+    /// A pod allowed onto the internet couldn't reach the LAN, the nodes, metadata addresses or the API server.
+    #[serde(default)]
+    pub internet_isolated: bool,
+}
+
+/// A signed standing offer (EIP-712 type `Offer` of the Escrow).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OfferReport {
+    /// Who signs, and is paid: the ComputeNode's owner.
+    #[schemars(schema_with = "schema::address")]
+    pub provider: Address,
+    /// What is offered.
+    #[schemars(schema_with = "schema::class")]
+    pub class: String,
+    /// EAI per unit-hour.
+    #[schemars(schema_with = "schema::amount")]
+    pub rate: Amount,
+    /// Seconds within which work that is won runs.
+    #[schemars(range(max = 4_294_967_295_u64))]
+    pub start_within: u32,
+    /// Unix seconds after which it is void.
+    #[schemars(range(max = schema::MAX_INTEGER))]
+    pub valid_until: u64,
+    /// The provider's offer nonce.
+    #[schemars(range(max = schema::MAX_INTEGER))]
+    pub nonce: u64,
+    /// `0x` and 65 bytes in hexadecimal; longer for contract accounts (ERC-1271).
+    #[schemars(length(max = 4096), regex(pattern = "^0x([0-9a-f]{2})+$"))]
+    pub signature: String,
+}

@@ -1,0 +1,61 @@
+//! Names that hub, agent and CLI must agree on.
+
+/// The API group of every kind here.
+pub const GROUP: &str = "eai.network";
+/// The group of the aggregated API through which logs and outputs travel.
+pub const ARTIFACTS_GROUP: &str = "artifacts.eai.network";
+/// The version of both groups.
+pub const VERSION: &str = "v1alpha1";
+
+/// On an AIJob until its lease is settled.
+pub const SETTLEMENT_FINALIZER: &str = "eai.network/settlement";
+/// On a ComputeNode until its namespace and rights are gone.
+pub const MEMBER_FINALIZER: &str = "eai.network/member";
+/// On a work pod until its containers' times are recorded.
+pub const METERING_FINALIZER: &str = "eai.network/metering";
+
+/// Label: the member an object belongs to.
+pub const MEMBER_LABEL: &str = "eai.network/member";
+/// Label: the UID of the AIJob an object belongs to.
+pub const JOB_UID_LABEL: &str = "eai.network/job-uid";
+/// Label: the Assignment a Job, pod or Secret in the member's cluster belongs to.
+pub const ASSIGNMENT_LABEL: &str = "eai.network/assignment";
+/// Label on the ServiceAccount, ClusterRole and binding of an invite; its value is the member's name.
+pub const INVITE_LABEL: &str = "eai.network/invite";
+
+/// The ServiceAccount of an agent within its `cn-` namespace; also its Role and RoleBinding.
+pub const AGENT_ACCOUNT: &str = "agent";
+/// The Secret in a `cn-` namespace that the agent's tokens are bound to: deleting it revokes them all.
+pub const TOKEN_SECRET: &str = "agent-token";
+/// The Lease in a `cn-` namespace that the agent renews as its heartbeat.
+pub const HEARTBEAT_LEASE: &str = "agent";
+/// The audience of agents' tokens for the hub's own endpoints. Tokens for the API server carry its own audience.
+pub const HUB_AUDIENCE: &str = "eai-hub";
+/// The ConfigMap in the hub's namespace, readable by every authenticated user, that tells where chain and contracts are.
+pub const HUB_INFO: &str = "eai-hub-info";
+
+/// The directory in a work container that named outputs are written to; also in `$EAI_OUTPUT_DIR`.
+pub const OUTPUT_DIR: &str = "/eai/output";
+
+/// The name of the container that does the work in a work pod.
+pub const WORK_CONTAINER: &str = "work";
+
+/// A member's namespace on the hub.
+pub fn member_namespace(member: &str) -> String {
+    format!("cn-{member}")
+}
+
+/// The member whose namespace this is.
+pub fn member_of_namespace(namespace: &str) -> Option<&str> {
+    namespace.strip_prefix("cn-").filter(|member| !member.is_empty())
+}
+
+/// The name of an invite's ServiceAccount (in the hub's namespace).
+pub fn invite_account(member: &str) -> String {
+    format!("invite-{member}")
+}
+
+/// The name of an invite's ClusterRole and ClusterRoleBinding.
+pub fn invite_role(member: &str) -> String {
+    format!("eai-invite-{member}")
+}

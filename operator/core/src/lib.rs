@@ -1,0 +1,16 @@
+//! EAI's pure domain: money, metering, placement, lifecycle and sealing.
+//!
+//! Nothing here knows Kubernetes, a chain or a clock: time is an argument, randomness is the operating system's, and
+//! every amount is an exact integer.
+
+pub mod address;
+pub mod class;
+pub mod digest;
+pub mod epoch;
+pub mod image;
+pub mod metering;
+pub mod money;
+pub mod offer;
+pub mod placement;
+pub mod quantity;
+pub mod seal;
