@@ -154,10 +154,10 @@ contract Escrow is IEscrow, EIP712 {
     }
 
     /// @inheritdoc IEscrow
-    function settleBatch(Settlement[] calldata settlements, bytes[] calldata signatures) external {
-        _checkBatch(settlements.length, signatures.length);
+    function settleBatch(Settlement[] calldata settlements) external {
+        _checkBatch(settlements.length, settlements.length);
         for (uint256 i = 0; i < settlements.length; ++i) {
-            _settle(settlements[i], signatures[i]);
+            _settle(settlements[i]);
         }
     }
 
@@ -343,10 +343,10 @@ contract Escrow is IEscrow, EIP712 {
     }
 
     /// @dev Pays one voucher, or says why not.
-    function _settle(Settlement calldata settlement, bytes calldata signature) private {
+    function _settle(Settlement calldata settlement) private {
         bytes32 leaseId = settlement.terms.leaseIdCalldata();
         Slot memory slot = _leases[leaseId];
-        bytes4 reason = _refuseVoucher(leaseId, slot, settlement, signature);
+        bytes4 reason = _refuseVoucher(leaseId, slot, settlement);
         uint256 due = reason == 0 ? _due(settlement, slot) : 0;
         if (reason == 0 && due == 0 && !settlement.isFinal) reason = NothingToSettle.selector;
         if (reason != 0) {
@@ -363,7 +363,7 @@ contract Escrow is IEscrow, EIP712 {
     }
 
     /// @dev Why the voucher can't be paid, or 0.
-    function _refuseVoucher(bytes32 leaseId, Slot memory slot, Settlement calldata settlement, bytes calldata signature)
+    function _refuseVoucher(bytes32 leaseId, Slot memory slot, Settlement calldata settlement)
         private
         view
         returns (bytes4)
@@ -372,7 +372,9 @@ contract Escrow is IEscrow, EIP712 {
         if (slot.closingAt == CLOSED) return AlreadyClosed.selector;
         if (slot.closingAt != 0 && _windowIsOver(slot.closingAt)) return ClosingWindowOver.selector;
         bytes32 digest = _hashTypedDataV4(leaseId.hashSettlement(settlement));
-        if (!Signatures.isByKey(settlement.terms.hubKey, digest, signature)) return BadSignature.selector;
+        if (!Signatures.isByKey(settlement.terms.hubKey, digest, settlement.r, settlement.vs)) {
+            return BadSignature.selector;
+        }
         return 0;
     }
 

@@ -110,12 +110,16 @@ interface IEscrow {
     /// @param cumulativeUsageMs As in {Voucher}.
     /// @param usageRoot As in {Voucher}.
     /// @param isFinal As in {Voucher}.
+    /// @param r The hub key's signature of the voucher, in the short form of ERC-2098.
+    /// @param vs Its second half.
     struct Settlement {
         LeaseTerms terms;
         uint256 cumulativeAmount;
         uint256 cumulativeUsageMs;
         bytes32 usageRoot;
         bool isFinal;
+        bytes32 r;
+        bytes32 vs;
     }
 
     /// @notice A lease as {lease} returns it. At all times `hold = paid + refunded + held`.
@@ -310,9 +314,8 @@ interface IEscrow {
     /// @notice Presents vouchers; anyone may. A bad item emits {SettleSkipped}.
     /// @dev Pays min(voucher, rate x units x elapsed rounded down, hold) less what was paid. Elapsed runs from opening
     /// to now, or to the start of closing. A final voucher closes the lease even if nothing is due.
-    /// @param settlements The vouchers.
-    /// @param signatures The hub key's signature (65 bytes) of each.
-    function settleBatch(Settlement[] calldata settlements, bytes[] calldata signatures) external;
+    /// @param settlements The vouchers with their signatures.
+    function settleBatch(Settlement[] calldata settlements) external;
 
     /// @notice Starts the closing window of a lease. Only its payer or its provider.
     function startClosing(LeaseTerms calldata terms) external;

@@ -19,6 +19,12 @@ library Signatures {
         return failure == ECDSA.RecoverError.NoError && recovered == signer;
     }
 
+    /// @notice Whether `r` and `vs` (ERC-2098) are `signer`'s own key's signature over `digest`.
+    function isByKey(address signer, bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (bool) {
+        (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, r, vs);
+        return failure == ECDSA.RecoverError.NoError && recovered == signer;
+    }
+
     /// @notice Whether `signature` is `signer`'s over `digest`, by key or by ERC-1271.
     function isBy(address signer, bytes32 digest, bytes calldata signature) internal view returns (bool) {
         return isByKey(signer, digest, signature) || isByContract(signer, digest, signature);
