@@ -1,2 +1,3 @@
-//! hub
+//! `eai-operator`.
+
 fn main() {}

@@ -1,0 +1,45 @@
+//! What every part of the hub is given.
+
+use std::{error::Error, sync::Arc};
+
+use kube::{Client, runtime::events::Recorder};
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// What every part of the hub is given: one per process, shared.
+pub struct Context {
+    /// The hub cluster's API server, as the operator's own ServiceAccount.
+    pub client: Client,
+    /// Flags and environment.
+    pub config: Config,
+    /// Events (events.k8s.io/v1) on the objects we act on.
+    pub recorder: Recorder,
+    /// Where metrics are registered; the health server serves it.
+    pub registry: Registry,
+    /// Cancelled when the process is to end: on SIGTERM, or when the leader lease is lost. A controller then takes no
+    /// new work, finishes what it is writing and returns.
+    pub shutdown: CancellationToken,
+}
+
+/// A context as it is handed around.
+pub type Shared = Arc<Context>;
+
+/// A part of the hub can't go on; the process ends with this and is started again.
+#[derive(Debug, thiserror::Error)]
+#[error("{part} can't go on: {source}")]
+pub struct Fatal {
+    /// Which part.
+    pub part: &'static str,
+    /// Why.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl Fatal {
+    /// `part` can't go on because of `source`.
+    pub fn new(part: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { part, source: source.into() }
+    }
+}
