@@ -12,7 +12,9 @@ pub enum KubeconfigError {
     #[error("not a kubeconfig: {0}")]
     Unreadable(String),
     /// It does more than name a server and a credential.
-    #[error("{path}: {problem}; write a kubeconfig with certificate-authority-data and a token or client certificate data")]
+    #[error(
+        "{path}: {problem}; write a kubeconfig with certificate-authority-data and a token or client certificate data"
+    )]
     Refused {
         /// The field, as in `users[0].user.exec`.
         path: String,
@@ -53,7 +55,12 @@ pub fn parse_strict(text: &str) -> Result<Kubeconfig, KubeconfigError> {
 fn check_cluster(path: &str, cluster: &Cluster) -> Result<(), KubeconfigError> {
     let server = cluster.server.as_deref().unwrap_or_default();
     refuse(path, "server", !server.starts_with("https://"), "only an https:// address is taken")?;
-    refuse(path, "insecure-skip-tls-verify", cluster.insecure_skip_tls_verify == Some(true), "certificates are always checked")?;
+    refuse(
+        path,
+        "insecure-skip-tls-verify",
+        cluster.insecure_skip_tls_verify == Some(true),
+        "certificates are always checked",
+    )?;
     refuse(path, "certificate-authority", cluster.certificate_authority.is_some(), "files aren't read")?;
     refuse(path, "proxy-url", cluster.proxy_url.is_some(), "proxies aren't used")?;
     if cluster.certificate_authority_data.is_none() {
