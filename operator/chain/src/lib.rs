@@ -1,1 +1,31 @@
-//! chain
+//! The chain in domain verbs: open a lease, settle a voucher, deposit, authorise.
+//!
+//! Three layers, each usable alone:
+//!
+//! - pure: [`ids`], [`eip712`] and [`key`] need no network. An agent signs its offers with these.
+//! - [`Reader`] and [`Account`] talk to one Escrow over JSON-RPC, for people's tools.
+//! - [`Ledger`] is what the hub sees of the chain; [`EscrowLedger`] is it over JSON-RPC.
+//!
+//! Amounts cross the border to the chain's 256-bit words without ever being cut: what doesn't fit is an error.
+
+pub mod eip712;
+pub mod error;
+pub mod ids;
+pub mod key;
+pub mod lease;
+pub mod ledger;
+pub mod refusal;
+
+mod bindings;
+mod convert;
+
+pub use eip712::{Domain, SignedVoucher, Voucher, sign_offer, verify_offer};
+pub use error::LedgerError;
+pub use ids::{HubId, JobId, LeaseId, NamespaceId, TxHash, UsageRoot};
+pub use key::{Key, KeyError};
+pub use lease::{
+    Authorization, Head, LeaseState, LeaseTerms, LeaseView, OpenOutcome, OpenRequest, Opened, SettleOutcome, Settled,
+    Skipped, TopUp, TopUpOutcome, ToppedUp,
+};
+pub use ledger::Ledger;
+pub use refusal::Refusal;

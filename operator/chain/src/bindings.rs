@@ -1,0 +1,23 @@
+//! The contracts' interfaces, from their own source: there is no copy that could differ.
+#![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
+
+alloy::sol!("../../contracts/src/interfaces/IEscrow.sol");
+
+alloy::sol! {
+    /// What is used of the EAI token.
+    interface IToken {
+        function balanceOf(address account) external view returns (uint256);
+        function allowance(address owner, address spender) external view returns (uint256);
+        function approve(address spender, uint256 amount) external returns (bool);
+        function transfer(address to, uint256 amount) external returns (bool);
+
+        error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed);
+        error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed);
+        error ERC20InvalidReceiver(address receiver);
+    }
+
+    /// A contract account's word on a signature (ERC-1271).
+    interface IERC1271 {
+        function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
+    }
+}
