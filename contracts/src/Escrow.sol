@@ -10,6 +10,7 @@ import {IEscrow} from "./interfaces/IEscrow.sol";
 import {Accrual} from "./libraries/Accrual.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 import {TypedData} from "./libraries/TypedData.sol";
+import {LeaseSlot, LeaseSlotLib} from "./types/LeaseSlot.sol";
 
 /// @title Escrow
 /// @notice Payers' accounts, leases with holds of their own, and their settlement. See {IEscrow}.
@@ -19,14 +20,6 @@ import {TypedData} from "./libraries/TypedData.sol";
 contract Escrow is IEscrow, EIP712 {
     using SafeERC20 for IERC20;
     using TypedData for *;
-
-    /// @dev The one word that the chain keeps for a lease.
-    struct Slot {
-        uint88 hold;
-        uint88 paid;
-        uint40 openedAt;
-        uint40 closingAt; // 0: open; CLOSED: closed; else when closing was started
-    }
 
     /// @dev An authorisation as stored; `used` is never above what a cap can be.
     struct Grant {
@@ -47,9 +40,6 @@ contract Escrow is IEscrow, EIP712 {
     /// @inheritdoc IEscrow
     uint256 public constant MAX_RATE = type(uint96).max;
 
-    /// @dev `closingAt` of a closed lease.
-    uint40 private constant CLOSED = type(uint40).max;
-
     /// @dev The token, typed.
     IERC20 private immutable _token;
     /// @inheritdoc IEscrow
@@ -60,7 +50,7 @@ contract Escrow is IEscrow, EIP712 {
     /// @inheritdoc IEscrow
     mapping(address provider => uint64) public offerNonce;
 
-    mapping(bytes32 leaseId => Slot) private _leases;
+    mapping(bytes32 leaseId => LeaseSlot) private _leases;
     mapping(address payer => mapping(address hubKey => mapping(bytes32 namespaceId => Grant))) private _grants;
 
     /// @param token The token to hold; EAI. A token that takes a fee on transfer can't be deposited.
@@ -111,9 +101,12 @@ contract Escrow is IEscrow, EIP712 {
         if (cap > MAX_CAP || maxRate > MAX_RATE) revert AmountTooLarge();
         if (expiry <= block.timestamp || expiry > type(uint40).max) revert BadExpiry();
         Grant storage grant = _grants[msg.sender][hubKey][namespaceId];
+        // All three were checked against their fields just above.
+        // forge-lint: disable-start(unsafe-typecast)
         grant.cap = uint88(cap);
         grant.maxRate = uint96(maxRate);
         grant.expiry = uint40(expiry);
+        // forge-lint: disable-end(unsafe-typecast)
         emit Authorized(msg.sender, hubKey, namespaceId, cap, maxRate, expiry);
     }
 
@@ -138,8 +131,9 @@ contract Escrow is IEscrow, EIP712 {
     function openBatch(LeaseRequest[] calldata requests, Offer[] calldata offers, bytes[] calldata signatures)
         external
     {
-        _checkBatch(requests.length, offers.length);
-        _checkBatch(requests.length, signatures.length);
+        _checkSize(requests.length);
+        _checkLength(requests.length, offers.length);
+        _checkLength(requests.length, signatures.length);
         for (uint256 i = 0; i < requests.length; ++i) {
             _open(requests[i], offers[i], signatures[i]);
         }
@@ -147,7 +141,8 @@ contract Escrow is IEscrow, EIP712 {
 
     /// @inheritdoc IEscrow
     function topUpBatch(LeaseTerms[] calldata terms, uint256[] calldata amounts) external {
-        _checkBatch(terms.length, amounts.length);
+        _checkSize(terms.length);
+        _checkLength(terms.length, amounts.length);
         for (uint256 i = 0; i < terms.length; ++i) {
             _topUp(terms[i], amounts[i]);
         }
@@ -155,7 +150,7 @@ contract Escrow is IEscrow, EIP712 {
 
     /// @inheritdoc IEscrow
     function settleBatch(Settlement[] calldata settlements) external {
-        _checkBatch(settlements.length, settlements.length);
+        _checkSize(settlements.length);
         for (uint256 i = 0; i < settlements.length; ++i) {
             _settle(settlements[i]);
         }
@@ -163,25 +158,18 @@ contract Escrow is IEscrow, EIP712 {
 
     /// @inheritdoc IEscrow
     function startClosing(LeaseTerms calldata terms) external {
-        bytes32 leaseId = terms.leaseIdCalldata();
-        Slot memory slot = _leases[leaseId];
-        if (slot.openedAt == 0) revert UnknownLease();
-        if (slot.closingAt == CLOSED) revert AlreadyClosed();
-        if (slot.closingAt != 0) revert AlreadyClosing();
+        (bytes32 leaseId, LeaseSlot slot) = _notClosed(terms);
+        if (slot.closingAt() != 0) revert AlreadyClosing();
         if (msg.sender != terms.payer && msg.sender != terms.provider) revert NotParty();
-        _leases[leaseId].closingAt = uint40(block.timestamp);
+        _leases[leaseId] = slot.afterClosingStarted(block.timestamp);
         emit LeaseClosing(leaseId, msg.sender, block.timestamp + CLOSING_WINDOW);
     }
 
     /// @inheritdoc IEscrow
     function finalize(LeaseTerms calldata terms) external {
-        bytes32 leaseId = terms.leaseIdCalldata();
-        Slot memory slot = _leases[leaseId];
-        if (slot.openedAt == 0) revert UnknownLease();
-        if (slot.closingAt == CLOSED) revert AlreadyClosed();
-        if (slot.closingAt == 0 || !_windowIsOver(slot.closingAt)) revert ClosingWindowOpen();
-        _close(leaseId, slot, terms);
-        _leases[leaseId] = slot;
+        (bytes32 leaseId, LeaseSlot slot) = _notClosed(terms);
+        if (slot.closingAt() == 0 || !_windowIsOver(slot)) revert ClosingWindowOpen();
+        _leases[leaseId] = _close(leaseId, slot, terms);
     }
 
     // ------------------------------------------------------------------------------------------------ views
@@ -203,20 +191,20 @@ contract Escrow is IEscrow, EIP712 {
 
     /// @inheritdoc IEscrow
     function lease(bytes32 leaseId) external view returns (Lease memory standing) {
-        Slot memory slot = _leases[leaseId];
-        if (slot.openedAt == 0) return standing;
-        standing.hold = slot.hold;
-        standing.paid = slot.paid;
-        standing.openedAt = slot.openedAt;
-        uint256 rest = slot.hold - slot.paid;
-        if (slot.closingAt == CLOSED) {
+        LeaseSlot slot = _leases[leaseId];
+        if (!slot.exists()) return standing;
+        standing.hold = slot.hold();
+        standing.paid = slot.paid();
+        standing.openedAt = uint64(slot.openedAt());
+        uint256 rest = standing.hold - standing.paid;
+        if (slot.isClosed()) {
             standing.state = LeaseState.Closed;
             standing.refunded = rest;
             return standing;
         }
         standing.held = rest;
-        standing.closingAt = slot.closingAt;
-        if (slot.closingAt != 0) standing.state = LeaseState.Closing;
+        standing.closingAt = uint64(slot.closingAt());
+        if (standing.closingAt != 0) standing.state = LeaseState.Closing;
         else standing.state = rest == 0 ? LeaseState.Paused : LeaseState.Open;
     }
 
@@ -270,27 +258,21 @@ contract Escrow is IEscrow, EIP712 {
         bytes32 leaseId = terms.leaseId();
         bytes4 reason = _refuseRequest(leaseId, request);
         if (reason == 0) reason = _refuseOffer(request.rate, offer, signature);
-        if (reason == 0) reason = _draw(request.payer, request.namespaceId, request.hold);
+        if (reason == 0) reason = _draw(request.payer, request.namespaceId, request.rate, request.hold);
         if (reason != 0) {
             emit OpenSkipped(leaseId, reason);
             return;
         }
-        // hold <= cap <= MAX_CAP, as _draw checked
-        _leases[leaseId] = Slot({hold: uint88(request.hold), paid: 0, openedAt: uint40(block.timestamp), closingAt: 0});
+        // A hold is within its cap, so it fits.
+        _leases[leaseId] = LeaseSlotLib.opened(request.hold, block.timestamp);
         emit LeaseOpened(leaseId, terms.payer, terms.provider, terms, request.hold);
     }
 
     /// @dev Why the request can't be opened whatever its offer, or 0.
     function _refuseRequest(bytes32 leaseId, LeaseRequest calldata request) private view returns (bytes4) {
-        if (_leases[leaseId].openedAt != 0) return LeaseExists.selector;
+        if (_leases[leaseId].exists()) return LeaseExists.selector;
         if (block.timestamp > request.openBy) return OpenByPassed.selector;
         if (request.milliUnits == 0 || request.milliUnits > MAX_MILLI_UNITS) return BadMilliUnits.selector;
-        if (request.rate > _grants[request.payer][msg.sender][request.namespaceId].maxRate) {
-            // An absent authorisation has a maximum rate of 0; say which of the two it is.
-            return _grants[request.payer][msg.sender][request.namespaceId].expiry == 0
-                ? NotAuthorized.selector
-                : RateAboveAuthorization.selector;
-        }
         return 0;
     }
 
@@ -308,35 +290,44 @@ contract Escrow is IEscrow, EIP712 {
     /// @dev Adds to one lease, or says why not.
     function _topUp(LeaseTerms calldata terms, uint256 amount) private {
         bytes32 leaseId = terms.leaseIdCalldata();
-        Slot storage slot = _leases[leaseId];
-        bytes4 reason;
-        if (msg.sender != terms.hubKey) reason = NotHubKey.selector;
-        else if (slot.openedAt == 0) reason = UnknownLease.selector;
-        else if (slot.closingAt == CLOSED) reason = AlreadyClosed.selector;
-        else if (slot.closingAt != 0) reason = AlreadyClosing.selector;
-        else reason = _draw(terms.payer, terms.namespaceId, amount);
+        LeaseSlot slot = _leases[leaseId];
+        bytes4 reason = _refuseTopUp(slot, terms.hubKey);
+        if (reason == 0) reason = _draw(terms.payer, terms.namespaceId, terms.rate, amount);
         if (reason != 0) {
             emit TopUpSkipped(leaseId, reason);
             return;
         }
-        // All that a lease holds counts in `used`, which _draw kept within MAX_CAP.
-        slot.hold += uint88(amount);
-        emit LeaseToppedUp(leaseId, amount, slot.hold);
+        // All that an open lease holds counts as used under its cap, so the sum fits.
+        slot = slot.afterToppingUp(amount);
+        _leases[leaseId] = slot;
+        emit LeaseToppedUp(leaseId, amount, slot.hold());
     }
 
-    /// @dev Moves `amount` out of `payer`'s account under its authorisation of the caller, or says why not and changes
-    /// nothing. The caller of this owes the amount to a lease.
-    function _draw(address payer, bytes32 namespaceId, uint256 amount) private returns (bytes4) {
+    /// @dev Why the lease can't be added to, or 0.
+    function _refuseTopUp(LeaseSlot slot, address hubKey) private view returns (bytes4) {
+        if (msg.sender != hubKey) return NotHubKey.selector;
+        if (!slot.exists()) return UnknownLease.selector;
+        if (slot.isClosed()) return AlreadyClosed.selector;
+        if (slot.closingAt() != 0) return AlreadyClosing.selector;
+        return 0;
+    }
+
+    /// @dev Moves `amount` out of `payer`'s account under its authorisation of the caller, for work at `rate`; or says
+    /// why not and changes nothing. The caller of this owes the amount to a lease.
+    function _draw(address payer, bytes32 namespaceId, uint256 rate, uint256 amount) private returns (bytes4) {
         Grant storage grant = _grants[payer][msg.sender][namespaceId];
         (uint256 cap, uint256 used, uint256 expiry) = (grant.cap, grant.used, grant.expiry);
         if (expiry == 0) return NotAuthorized.selector;
         if (block.timestamp >= expiry) return AuthorizationExpired.selector;
+        if (rate > grant.maxRate) return RateAboveAuthorization.selector;
         if (amount == 0) return ZeroAmount.selector;
         if (used > cap || amount > cap - used) return CapExceeded.selector;
         uint256 balance = balanceOf[payer];
         if (amount > balance) return InsufficientBalance.selector;
         unchecked {
             balanceOf[payer] = balance - amount;
+            // used + amount <= cap, which fits
+            // forge-lint: disable-next-line(unsafe-typecast)
             grant.used = uint88(used + amount);
         }
         return 0;
@@ -345,32 +336,32 @@ contract Escrow is IEscrow, EIP712 {
     /// @dev Pays one voucher, or says why not.
     function _settle(Settlement calldata settlement) private {
         bytes32 leaseId = settlement.terms.leaseIdCalldata();
-        Slot memory slot = _leases[leaseId];
+        LeaseSlot slot = _leases[leaseId];
         bytes4 reason = _refuseVoucher(leaseId, slot, settlement);
-        uint256 due = reason == 0 ? _due(settlement, slot) : 0;
+        uint256 due = reason == 0 ? _due(slot, settlement) : 0;
         if (reason == 0 && due == 0 && !settlement.isFinal) reason = NothingToSettle.selector;
         if (reason != 0) {
             emit SettleSkipped(leaseId, reason);
             return;
         }
         if (due != 0) {
-            slot.paid += uint88(due);
+            slot = slot.afterPaying(due);
             balanceOf[settlement.terms.provider] += due;
-            emit Settled(leaseId, settlement.terms.provider, due, slot.paid, settlement.cumulativeUsageMs);
+            emit Settled(leaseId, settlement.terms.provider, due, slot.paid(), settlement.cumulativeUsageMs);
         }
-        if (settlement.isFinal) _close(leaseId, slot, settlement.terms);
+        if (settlement.isFinal) slot = _close(leaseId, slot, settlement.terms);
         _leases[leaseId] = slot;
     }
 
     /// @dev Why the voucher can't be paid, or 0.
-    function _refuseVoucher(bytes32 leaseId, Slot memory slot, Settlement calldata settlement)
+    function _refuseVoucher(bytes32 leaseId, LeaseSlot slot, Settlement calldata settlement)
         private
         view
         returns (bytes4)
     {
-        if (slot.openedAt == 0) return UnknownLease.selector;
-        if (slot.closingAt == CLOSED) return AlreadyClosed.selector;
-        if (slot.closingAt != 0 && _windowIsOver(slot.closingAt)) return ClosingWindowOver.selector;
+        if (!slot.exists()) return UnknownLease.selector;
+        if (slot.isClosed()) return AlreadyClosed.selector;
+        if (slot.closingAt() != 0 && _windowIsOver(slot)) return ClosingWindowOver.selector;
         bytes32 digest = _hashTypedDataV4(leaseId.hashSettlement(settlement));
         if (!Signatures.isByKey(settlement.terms.hubKey, digest, settlement.r, settlement.vs)) {
             return BadSignature.selector;
@@ -378,35 +369,51 @@ contract Escrow is IEscrow, EIP712 {
         return 0;
     }
 
-    /// @dev What the voucher adds to what was paid: clamped to the time elapsed and to the hold. 0 for a stale
-    /// one. The slot is an opened lease's, so the terms are within the bounds that opening checked.
-    function _due(Settlement calldata settlement, Slot memory slot) private view returns (uint256) {
-        uint256 until = slot.closingAt == 0 ? block.timestamp : slot.closingAt;
-        uint256 owed = Accrual.accrued(settlement.terms.rate, settlement.terms.milliUnits, until - slot.openedAt);
+    /// @dev What the voucher adds to what was paid, clamped to the time elapsed and to the hold; 0 for a stale one. The
+    /// lease is open or closing, so its terms are within the bounds that opening checked.
+    function _due(LeaseSlot slot, Settlement calldata settlement) private view returns (uint256) {
+        uint256 until = slot.closingAt();
+        if (until == 0) until = block.timestamp;
+        uint256 owed = Accrual.accrued(settlement.terms.rate, settlement.terms.milliUnits, until - slot.openedAt());
         if (owed > settlement.cumulativeAmount) owed = settlement.cumulativeAmount;
-        if (owed > slot.hold) owed = slot.hold;
-        return owed > slot.paid ? owed - slot.paid : 0;
+        if (owed > slot.hold()) owed = slot.hold();
+        uint256 paid = slot.paid();
+        return owed > paid ? owed - paid : 0;
     }
 
-    /// @dev Closes `slot` in memory (the caller stores it) and returns the rest to the payer's account and cap.
-    function _close(bytes32 leaseId, Slot memory slot, LeaseTerms calldata terms) private {
-        slot.closingAt = CLOSED;
-        uint256 rest = slot.hold - slot.paid;
+    /// @dev Returns the rest to the payer's account and cap. The caller stores the closed slot that this returns.
+    function _close(bytes32 leaseId, LeaseSlot slot, LeaseTerms calldata terms) private returns (LeaseSlot) {
+        uint256 rest = slot.hold() - slot.paid();
         if (rest != 0) {
             balanceOf[terms.payer] += rest;
+            // a hold fits, and so does what is left of it
+            // forge-lint: disable-next-line(unsafe-typecast)
             _grants[terms.payer][terms.hubKey][terms.namespaceId].used -= uint88(rest);
         }
-        emit LeaseClosed(leaseId, slot.paid, rest);
+        emit LeaseClosed(leaseId, slot.paid(), rest);
+        return slot.afterClosed();
     }
 
-    /// @dev Whether the window of a lease whose closing was started at `closingAt` is over.
-    function _windowIsOver(uint256 closingAt) private view returns (bool) {
-        return block.timestamp > closingAt + CLOSING_WINDOW;
+    /// @dev The lease with `terms`, which must have been opened and not closed.
+    function _notClosed(LeaseTerms calldata terms) private view returns (bytes32 leaseId, LeaseSlot slot) {
+        leaseId = terms.leaseIdCalldata();
+        slot = _leases[leaseId];
+        if (!slot.exists()) revert UnknownLease();
+        if (slot.isClosed()) revert AlreadyClosed();
     }
 
-    /// @dev Reverts unless a batch of `items` with `others` to go with them can be worked on.
-    function _checkBatch(uint256 items, uint256 others) private pure {
-        if (items != others) revert LengthMismatch();
+    /// @dev Whether the window of a closing lease is over.
+    function _windowIsOver(LeaseSlot slot) private view returns (bool) {
+        return block.timestamp > slot.closingAt() + CLOSING_WINDOW;
+    }
+
+    /// @dev Reverts if a batch of `items` is more than one call may work on.
+    function _checkSize(uint256 items) private pure {
         if (items > MAX_BATCH) revert BatchTooLarge();
+    }
+
+    /// @dev Reverts unless the array of `others` goes with the batch of `items`.
+    function _checkLength(uint256 items, uint256 others) private pure {
+        if (items != others) revert LengthMismatch();
     }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {EAIToken, GenesisAllocation} from "../../src/EAIToken.sol";
-import {Escrow} from "../../src/Escrow.sol";
 import {IEscrow} from "../../src/interfaces/IEscrow.sol";
+import {GenesisAllocation, IEAIToken} from "./IEAIToken.sol";
 import {Test} from "./Test.sol";
 import {Vm} from "./Vm.sol";
 
@@ -14,7 +13,7 @@ abstract contract EscrowFixture is Test {
     uint256 internal constant HUB_KEY = 0x4B;
     uint256 internal constant OTHER_KEY = 0xEE;
 
-    uint256 internal constant START = 1_800_000_000;
+    uint64 internal constant START = 1_800_000_000;
     uint256 internal constant WINDOW = 72 hours;
     /// @dev One whole unit at this rate costs 1e15 wei a second.
     uint256 internal constant RATE = 3.6e18;
@@ -30,19 +29,23 @@ abstract contract EscrowFixture is Test {
     address internal hub = vm.addr(HUB_KEY);
     address internal other = vm.addr(OTHER_KEY);
 
-    EAIToken internal token;
-    Escrow internal escrow;
+    IEAIToken internal token;
+    IEscrow internal escrow;
 
     function setUp() public virtual {
         vm.warp(START);
-        token = new EAIToken(everythingTo(address(this)));
-        escrow = new Escrow(address(token), WINDOW);
+        token = IEAIToken(deploy("EAIToken.sol:EAIToken", abi.encode(everythingTo(address(this)))));
+        escrow = newEscrow(address(token), WINDOW);
         fund(payer, DEPOSIT);
         vm.prank(payer);
-        escrow.authorize(hub, NAMESPACE, CAP, 2 * RATE, uint64(START + 30 days));
+        escrow.authorize(hub, NAMESPACE, CAP, 2 * RATE, START + 30 days);
     }
 
     // ------------------------------------------------------------------------------------------- builders
+
+    function newEscrow(address token_, uint256 window) internal returns (IEscrow) {
+        return IEscrow(deploy("Escrow.sol:Escrow", abi.encode(token_, window)));
+    }
 
     function everythingTo(address recipient) internal pure returns (GenesisAllocation[] memory genesis) {
         genesis = new GenesisAllocation[](1);
@@ -62,7 +65,7 @@ abstract contract EscrowFixture is Test {
             class: "nvidia.com/gpu",
             rate: RATE,
             startWithin: 60,
-            validUntil: uint64(START + 1 days),
+            validUntil: START + 1 days,
             nonce: escrow.offerNonce(provider)
         });
     }
@@ -77,7 +80,7 @@ abstract contract EscrowFixture is Test {
             rate: RATE,
             milliUnits: UNIT,
             hold: HOLD,
-            openBy: uint64(START + 1 days)
+            openBy: START + 1 days
         });
     }
 

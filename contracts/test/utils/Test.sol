@@ -37,6 +37,20 @@ abstract contract Test {
         if (got > limit) revert NotAtMost(what, got, limit);
     }
 
+    /// @notice Deploys the artifact `what` (FILE.sol:NAME) as it would be deployed on a chain; reverts as its constructor
+    /// does.
+    function deploy(string memory what, bytes memory arguments) internal returns (address deployed) {
+        bytes memory code = abi.encodePacked(vm.getCode(what), arguments);
+        assembly ("memory-safe") {
+            deployed := create(0, add(code, 0x20), mload(code))
+            if iszero(deployed) {
+                let at := mload(0x40)
+                returndatacopy(at, 0, returndatasize())
+                revert(at, returndatasize())
+            }
+        }
+    }
+
     /// @notice `value` brought into [low, high], the edges reached often.
     function bound(uint256 value, uint256 low, uint256 high) internal pure returns (uint256) {
         if (value >= low && value <= high) return value;

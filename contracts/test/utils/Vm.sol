@@ -15,6 +15,8 @@ interface Vm {
     function etch(address target, bytes calldata code) external;
     function store(address target, bytes32 slot, bytes32 value) external;
 
+    function getCode(string calldata artifact) external view returns (bytes memory);
+
     // callers and keys
     function prank(address sender) external;
     function startPrank(address sender) external;
@@ -33,8 +35,9 @@ interface Vm {
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 
     // files and the environment
-    function envString(string calldata name) external view returns (string memory);
     function envUint(string calldata name) external view returns (uint256);
+    function envUint(string calldata name, string calldata delimiter) external view returns (uint256[] memory);
+    function envAddress(string calldata name, string calldata delimiter) external view returns (address[] memory);
     function readFile(string calldata path) external view returns (string memory);
     function writeFile(string calldata path, string calldata data) external;
     function parseUint(string calldata value) external pure returns (uint256);
