@@ -123,6 +123,15 @@ pub struct Attempt {
     pub provider: Address,
     /// The lease on the chain.
     pub lease: Lease,
+    /// When the member was claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Time>,
+    /// By when the work must run; past it, the member has failed the attempt. Set when the lease is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Time>,
+    /// When the hub gives up waiting for the member to stop the work. Set when the hub asks it to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_by: Option<Time>,
     /// The hub's own measure of when it ran.
     #[serde(default)]
     #[schemars(with = "ObservedSchema")]
@@ -173,6 +182,9 @@ pub struct Lease {
     /// What it holds or held in all, top-ups included.
     #[schemars(schema_with = "schema::amount")]
     pub hold: Amount,
+    /// The last moment, by the chain's clock, at which it can be opened: if it isn't open then, it never will be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_by: Option<Time>,
     /// Paid to the provider so far.
     #[serde(default)]
     #[schemars(schema_with = "schema::amount")]
