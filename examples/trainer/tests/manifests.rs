@@ -61,7 +61,7 @@ fn assert_kept(written: &Value, understood: &Value, path: &str) {
     }
 }
 
-/// The folder holds these manifests and no other, each an AIJob of its file's name.
+/// The folder holds these manifests and no other, each an `AIJob` of its file's name.
 #[test]
 fn every_manifest_is_tested_here() {
     let mut found: Vec<String> = fs::read_dir(examples())
