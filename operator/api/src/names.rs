@@ -29,6 +29,24 @@ pub const AGENT_ACCOUNT: &str = "agent";
 pub const TOKEN_SECRET: &str = "agent-token";
 /// The Lease in a `cn-` namespace that the agent renews as its heartbeat.
 pub const HEARTBEAT_LEASE: &str = "agent";
+/// The Secret in a push member's `cn-` namespace that holds its kubeconfig, under [`KUBECONFIG_KEY`].
+pub const KUBECONFIG_SECRET: &str = "member-kubeconfig";
+/// The key of a kubeconfig in its Secret.
+pub const KUBECONFIG_KEY: &str = "kubeconfig";
+/// The Secret in a push member's `cn-` namespace that holds what its agent is told: [`AGENT_CONFIG_KEY`] and
+/// [`OWNER_KEY_KEY`].
+pub const AGENT_CONFIG_SECRET: &str = "agent-config";
+/// The key of an agent's configuration (YAML) in its Secret.
+pub const AGENT_CONFIG_KEY: &str = "agent.yaml";
+/// The key of the owner's private key in the Secret that holds it.
+pub const OWNER_KEY_KEY: &str = "owner-key";
+/// Where a push agent's [`AGENT_CONFIG_SECRET`] is mounted; its configuration names the owner's key there.
+pub const AGENT_CONFIG_DIR: &str = "/etc/eai/agent";
+/// Where a push agent's [`KUBECONFIG_SECRET`] is mounted.
+pub const MEMBER_DIR: &str = "/etc/eai/member";
+/// The Deployment of a push member's agent, in its `cn-` namespace.
+pub const AGENT_DEPLOYMENT: &str = "eai-agent";
+
 /// The audience of agents' tokens for the hub's own endpoints. Tokens for the API server carry its own audience.
 pub const HUB_AUDIENCE: &str = "eai-hub";
 /// The ConfigMap in the hub's namespace, readable by every authenticated user, that tells where chain and contracts are.

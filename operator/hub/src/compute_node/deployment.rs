@@ -1,0 +1,113 @@
+//! The agent of a push member: a Deployment on the hub with that member's rights and nobody else's. Pure.
+
+use std::collections::BTreeMap;
+
+use eai_api::names::{
+    AGENT_ACCOUNT, AGENT_CONFIG_DIR, AGENT_CONFIG_KEY, AGENT_CONFIG_SECRET, AGENT_DEPLOYMENT, KUBECONFIG_SECRET,
+    MEMBER_DIR,
+};
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy},
+        core::v1::{
+            Capabilities, Container, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
+            SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+        },
+    },
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{LabelSelector, ObjectMeta},
+    },
+};
+
+use super::objects::{labels, metadata};
+
+/// Annotation on the pod: the version of the kubeconfig it was started with, so that another one restarts it.
+const KUBECONFIG_VERSION: &str = "eai.network/kubeconfig-version";
+/// Readable by the pod's group alone.
+const SECRET_MODE: i32 = 0o440;
+/// The unprivileged user and group of EAI's images.
+const USER: i64 = 65532;
+
+/// The Deployment of `member`'s agent from `image`, against the kubeconfig of that version.
+pub fn agent(member: &str, image: &str, kubeconfig_version: &str) -> Deployment {
+    let mut labels = labels(member);
+    labels.insert("app.kubernetes.io/name".to_owned(), AGENT_DEPLOYMENT.to_owned());
+    let annotations = [(KUBECONFIG_VERSION.to_owned(), kubeconfig_version.to_owned())];
+    Deployment {
+        metadata: metadata(member, AGENT_DEPLOYMENT),
+        spec: Some(DeploymentSpec {
+            replicas: Some(1),
+            // Never two agents of one member at once.
+            strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
+            selector: LabelSelector { match_labels: Some(labels.clone()), match_expressions: None },
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels),
+                    annotations: Some(annotations.into_iter().collect()),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod(image)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn pod(image: &str) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(AGENT_ACCOUNT.to_owned()),
+        automount_service_account_token: Some(true),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(30),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            ..PodSecurityContext::default()
+        }),
+        containers: vec![Container {
+            name: "agent".to_owned(),
+            image: Some(image.to_owned()),
+            args: Some(vec!["--config".to_owned(), format!("{AGENT_CONFIG_DIR}/{AGENT_CONFIG_KEY}")]),
+            security_context: Some(SecurityContext {
+                allow_privilege_escalation: Some(false),
+                read_only_root_filesystem: Some(true),
+                capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+                ..SecurityContext::default()
+            }),
+            resources: Some(resources()),
+            volume_mounts: Some(vec![mount("config", AGENT_CONFIG_DIR), mount("member", MEMBER_DIR)]),
+            ..Container::default()
+        }],
+        volumes: Some(vec![secret("config", AGENT_CONFIG_SECRET), secret("member", KUBECONFIG_SECRET)]),
+        ..PodSpec::default()
+    }
+}
+
+fn resources() -> ResourceRequirements {
+    let amounts = |cpu: &str, memory: &str| -> BTreeMap<String, Quantity> {
+        [("cpu", cpu), ("memory", memory)].map(|(name, most)| (name.to_owned(), Quantity(most.to_owned()))).into()
+    };
+    ResourceRequirements {
+        requests: Some(amounts("20m", "48Mi")),
+        limits: Some(amounts("1", "256Mi")),
+        ..ResourceRequirements::default()
+    }
+}
+
+fn mount(name: &str, path: &str) -> VolumeMount {
+    VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), read_only: Some(true), ..VolumeMount::default() }
+}
+
+fn secret(name: &str, secret: &str) -> Volume {
+    let source = SecretVolumeSource {
+        secret_name: Some(secret.to_owned()),
+        default_mode: Some(SECRET_MODE),
+        ..SecretVolumeSource::default()
+    };
+    Volume { name: name.to_owned(), secret: Some(source), ..Volume::default() }
+}
