@@ -21,10 +21,10 @@ contract Escrow is IEscrow, EIP712 {
     using SafeERC20 for IERC20;
     using TypedData for *;
 
-    /// @dev An authorisation as stored; `used` is never above what a cap can be.
+    /// @dev An authorisation as stored; the first three share a word. `used` never passes a cap when it rises, so it fits.
     struct Grant {
-        uint88 cap;
-        uint88 used;
+        uint96 cap;
+        uint96 used;
         uint40 expiry;
         uint96 maxRate;
     }
@@ -36,7 +36,9 @@ contract Escrow is IEscrow, EIP712 {
     /// @inheritdoc IEscrow
     uint64 public constant MAX_MILLI_UNITS = 1_000_000_000;
     /// @inheritdoc IEscrow
-    uint256 public constant MAX_CAP = type(uint88).max;
+    uint256 public constant MAX_HOLD = type(uint88).max;
+    /// @inheritdoc IEscrow
+    uint256 public constant MAX_CAP = type(uint96).max;
     /// @inheritdoc IEscrow
     uint256 public constant MAX_RATE = type(uint96).max;
 
@@ -103,7 +105,7 @@ contract Escrow is IEscrow, EIP712 {
         Grant storage grant = _grants[msg.sender][hubKey][namespaceId];
         // All three were checked against their fields just above.
         // forge-lint: disable-start(unsafe-typecast)
-        grant.cap = uint88(cap);
+        grant.cap = uint96(cap);
         grant.maxRate = uint96(maxRate);
         grant.expiry = uint40(expiry);
         // forge-lint: disable-end(unsafe-typecast)
@@ -263,7 +265,6 @@ contract Escrow is IEscrow, EIP712 {
             emit OpenSkipped(leaseId, reason);
             return;
         }
-        // A hold is within its cap, so it fits.
         _leases[leaseId] = LeaseSlotLib.opened(request.hold, block.timestamp);
         emit LeaseOpened(leaseId, terms.payer, terms.provider, terms, request.hold);
     }
@@ -273,6 +274,7 @@ contract Escrow is IEscrow, EIP712 {
         if (_leases[leaseId].exists()) return LeaseExists.selector;
         if (block.timestamp > request.openBy) return OpenByPassed.selector;
         if (request.milliUnits == 0 || request.milliUnits > MAX_MILLI_UNITS) return BadMilliUnits.selector;
+        if (request.hold > MAX_HOLD) return AmountTooLarge.selector;
         return 0;
     }
 
@@ -291,24 +293,24 @@ contract Escrow is IEscrow, EIP712 {
     function _topUp(LeaseTerms calldata terms, uint256 amount) private {
         bytes32 leaseId = terms.leaseIdCalldata();
         LeaseSlot slot = _leases[leaseId];
-        bytes4 reason = _refuseTopUp(slot, terms.hubKey);
+        bytes4 reason = _refuseTopUp(slot, terms.hubKey, amount);
         if (reason == 0) reason = _draw(terms.payer, terms.namespaceId, terms.rate, amount);
         if (reason != 0) {
             emit TopUpSkipped(leaseId, reason);
             return;
         }
-        // All that an open lease holds counts as used under its cap, so the sum fits.
         slot = slot.afterToppingUp(amount);
         _leases[leaseId] = slot;
         emit LeaseToppedUp(leaseId, amount, slot.hold());
     }
 
     /// @dev Why the lease can't be added to, or 0.
-    function _refuseTopUp(LeaseSlot slot, address hubKey) private view returns (bytes4) {
+    function _refuseTopUp(LeaseSlot slot, address hubKey, uint256 amount) private view returns (bytes4) {
         if (msg.sender != hubKey) return NotHubKey.selector;
         if (!slot.exists()) return UnknownLease.selector;
         if (slot.isClosed()) return AlreadyClosed.selector;
         if (slot.closingAt() != 0) return AlreadyClosing.selector;
+        if (amount > MAX_HOLD - slot.hold()) return AmountTooLarge.selector;
         return 0;
     }
 
@@ -328,7 +330,7 @@ contract Escrow is IEscrow, EIP712 {
             balanceOf[payer] = balance - amount;
             // used + amount <= cap, which fits
             // forge-lint: disable-next-line(unsafe-typecast)
-            grant.used = uint88(used + amount);
+            grant.used = uint96(used + amount);
         }
         return 0;
     }
@@ -386,9 +388,9 @@ contract Escrow is IEscrow, EIP712 {
         uint256 rest = slot.hold() - slot.paid();
         if (rest != 0) {
             balanceOf[terms.payer] += rest;
-            // a hold fits, and so does what is left of it
+            // what is left of a hold is at most MAX_HOLD
             // forge-lint: disable-next-line(unsafe-typecast)
-            _grants[terms.payer][terms.hubKey][terms.namespaceId].used -= uint88(rest);
+            _grants[terms.payer][terms.hubKey][terms.namespaceId].used -= uint96(rest);
         }
         emit LeaseClosed(leaseId, slot.paid(), rest);
         return slot.afterClosed();

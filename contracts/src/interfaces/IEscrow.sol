@@ -218,7 +218,7 @@ interface IEscrow {
     error ZeroAddress();
     /// @notice An amount of zero.
     error ZeroAmount();
-    /// @notice The amount is above what the escrow can count: {MAX_CAP} for a cap, {MAX_RATE} for a rate.
+    /// @notice The amount is above what the escrow can count: {MAX_CAP}, {MAX_RATE} or, for a lease in all, {MAX_HOLD}.
     error AmountTooLarge();
     /// @notice The escrow itself can't be the receiver of a withdrawal.
     error WithdrawToEscrow();
@@ -287,7 +287,7 @@ interface IEscrow {
     /// @notice Sends `amount` of the caller's free balance to `to`. Nothing can pause this.
     function withdraw(uint256 amount, address to) external;
 
-    /// @notice Lets `hubKey` open leases for `namespaceId` from the caller's account, at once until `expiry`.
+    /// @notice Lets `hubKey` open leases for `namespaceId` from the caller's account, at once until `expiry` (at most 2^40 - 1).
     /// Replaces an earlier authorisation; what it has used keeps counting.
     function authorize(address hubKey, bytes32 namespaceId, uint256 cap, uint256 maxRate, uint64 expiry) external;
 
@@ -367,7 +367,10 @@ interface IEscrow {
     /// @notice The most thousandths of a unit in a lease.
     function MAX_MILLI_UNITS() external view returns (uint64);
 
-    /// @notice The highest cap of an authorisation, in wei, and so the highest hold.
+    /// @notice The most a lease may ever hold in all, in wei: 309 million EAI.
+    function MAX_HOLD() external view returns (uint256);
+
+    /// @notice The highest cap of an authorisation, in wei: 79 billion EAI.
     function MAX_CAP() external view returns (uint256);
 
     /// @notice The highest rate of an authorisation, in wei per unit-hour, and so of a lease.
