@@ -14,7 +14,7 @@ pub const LOG_LIMIT_BYTES: u64 = 1 << 20;
 #[serde(rename_all = "camelCase")]
 pub struct OutputArtifact {
     /// The output's name in the AIJob's spec.
-    #[schemars(schema_with = "schema::label")]
+    #[schemars(schema_with = "schema::written_label")]
     pub name: String,
     /// The completion index that wrote it, from 0.
     #[schemars(range(max = 100_000))]

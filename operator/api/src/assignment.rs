@@ -50,7 +50,7 @@ pub struct AssignmentSpec {
     #[schemars(schema_with = "schema::class")]
     pub class: String,
     /// EAI per unit-hour.
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub rate: Amount,
     /// The lease that pays for it, confirmed on the chain before this object was made.
     #[schemars(schema_with = "schema::bytes32")]
@@ -93,12 +93,15 @@ pub struct Workload {
     pub image: String,
     /// Overrides the image's entrypoint.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     pub command: Vec<String>,
     /// Arguments.
     #[serde(default)]
+    #[schemars(length(max = 256))]
     pub args: Vec<String>,
     /// Plain environment.
     #[serde(default)]
+    #[schemars(length(max = 128))]
     pub env: Vec<EnvVar>,
     /// Secret environment: a JSON object of names and values, sealed to the member's key with the job's UID as context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +127,7 @@ pub struct Workload {
     pub network: Network,
     /// Files to keep.
     #[serde(default)]
+    #[schemars(length(max = 32))]
     pub outputs: Vec<Output>,
     /// The longest a pod may run.
     #[schemars(range(min = 1, max = 31_536_000))]
@@ -169,7 +173,7 @@ pub struct Acknowledged {
     pub finished: bool,
     /// What was paid to the provider.
     #[serde(default)]
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub paid: Amount,
 }
 

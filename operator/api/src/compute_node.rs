@@ -149,6 +149,6 @@ pub struct Price {
     #[schemars(schema_with = "schema::class")]
     pub class: String,
     /// EAI per unit-hour.
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub rate: Amount,
 }

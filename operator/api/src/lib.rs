@@ -16,10 +16,26 @@ pub use assignment::{Assignment, AssignmentSpec, AssignmentStatus};
 pub use compute_node::{ComputeNode, ComputeNodeSpec, ComputeNodeStatus};
 pub use member_report::{MemberReport, MemberReportSpec};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt as _;
 
 /// Every definition of this group, in the order in which they are installed.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![AIJob::crd(), Assignment::crd(), ComputeNode::crd(), MemberReport::crd()]
+    let mut crds = vec![AIJob::crd(), Assignment::crd(), ComputeNode::crd(), MemberReport::crd()];
+    let versions = crds.iter_mut().flat_map(|crd| &mut crd.spec.versions);
+    for schema in versions.filter_map(|v| v.schema.as_mut()?.open_api_v3_schema.as_mut()) {
+        drop_unsigned_formats(schema);
+    }
+    crds
+}
+
+/// Kubernetes knows no `uint32` or `uint64` and warns of them at every install; the bounds say it all.
+fn drop_unsigned_formats(schema: &mut JSONSchemaProps) {
+    schema.format.take_if(|format| format.starts_with("uint"));
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(drop_unsigned_formats);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        drop_unsigned_formats(items);
+    }
 }

@@ -82,7 +82,7 @@ pub struct NodeReport {
 #[serde(rename_all = "camelCase")]
 pub struct AcceleratorReport {
     /// The extended resource's name.
-    #[schemars(schema_with = "schema::resource")]
+    #[schemars(schema_with = "schema::written_resource")]
     pub resource: String,
     /// The product, as the node's labels say; empty if they don't.
     #[serde(default)]
@@ -117,13 +117,13 @@ pub struct Probes {
 #[serde(rename_all = "camelCase")]
 pub struct OfferReport {
     /// Who signs, and is paid: the ComputeNode's owner.
-    #[schemars(schema_with = "schema::address")]
+    #[schemars(schema_with = "schema::written_address")]
     pub provider: Address,
     /// What is offered.
     #[schemars(schema_with = "schema::class")]
     pub class: String,
     /// EAI per unit-hour.
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub rate: Amount,
     /// Seconds within which work that is won runs.
     #[schemars(range(max = 4_294_967_295_u64))]

@@ -11,7 +11,7 @@ use crate::{address::Address, class::Class, money::Amount};
 pub struct Offer {
     /// Who signs, and is paid.
     pub provider: Address,
-    /// The member (ComputeNode) the offer is for.
+    /// The member (`ComputeNode`) the offer is for.
     pub member: String,
     /// What is offered.
     pub class: Class,

@@ -33,7 +33,7 @@ pub struct AIJobStatus {
     pub units: Option<String>,
     /// What it has cost so far, over all attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub cost: Option<Amount>,
     /// The current or last attempt: the claim that makes it the job's only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,13 +113,13 @@ pub struct Attempt {
     #[schemars(schema_with = "schema::class")]
     pub class: String,
     /// EAI per unit-hour, as the provider's offer says.
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub rate: Amount,
     /// Thousandths of a unit held while it runs, over all pods that run at once.
     #[schemars(range(max = schema::MAX_INTEGER))]
     pub milli_units: u64,
     /// The provider, who is paid.
-    #[schemars(schema_with = "schema::address")]
+    #[schemars(schema_with = "schema::written_address")]
     pub provider: Address,
     /// The lease on the chain.
     pub lease: Lease,
@@ -180,18 +180,18 @@ pub struct Lease {
     /// Its state there.
     pub state: LeaseState,
     /// What it holds or held in all, top-ups included.
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub hold: Amount,
     /// The last moment, by the chain's clock, at which it can be opened: if it isn't open then, it never will be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_by: Option<Time>,
     /// Paid to the provider so far.
     #[serde(default)]
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub paid: Amount,
     /// Given back to the payer.
     #[serde(default)]
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::written_amount")]
     pub refunded: Amount,
     /// The transaction that opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

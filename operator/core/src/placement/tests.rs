@@ -170,10 +170,13 @@ fn free(snapshot: &Snapshot) -> (u64, u64, u64) {
     )
 }
 
+/// A member as drawn: its rate, and cores, GiB and free accelerators of its nodes.
+type Drawn = (u64, Vec<(u64, u64, u32)>);
+
 fn members() -> impl Strategy<Value = Vec<Member>> {
     let nodes = prop::collection::vec((0u64..16_000, 0u64..64, 0u32..9), 0..5);
     prop::collection::vec((1u64..20, nodes), 0..6).prop_map(|members| {
-        let build = |(i, (rate, nodes)): (usize, (u64, Vec<(u64, u64, u32)>))| {
+        let build = |(i, (rate, nodes)): (usize, Drawn)| {
             let nodes = nodes.into_iter().map(|(cpu, gib, free)| Node {
                 cpu_millis: cpu,
                 memory_bytes: gib << 30,
