@@ -7,13 +7,20 @@ alloy::sol! {
     /// What is used of the EAI token.
     interface IToken {
         function balanceOf(address account) external view returns (uint256);
-        function allowance(address owner, address spender) external view returns (uint256);
-        function approve(address spender, uint256 amount) external returns (bool);
-        function transfer(address to, uint256 amount) external returns (bool);
+        function nonces(address owner) external view returns (uint256);
 
         error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed);
         error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed);
         error ERC20InvalidReceiver(address receiver);
+    }
+
+    /// What an owner signs instead of sending an approval (ERC-2612).
+    struct Permit {
+        address owner;
+        address spender;
+        uint256 value;
+        uint256 nonce;
+        uint256 deadline;
     }
 
     /// A contract account's word on a signature (ERC-1271).

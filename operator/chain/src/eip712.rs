@@ -90,6 +90,12 @@ impl Signature {
         if found == expected { Ok(()) } else { Err(SignatureError::WrongSigner { expected, found }) }
     }
 
+    /// r, s and v (27 or 28).
+    pub(crate) fn parts(&self) -> Result<(B256, B256, u8), SignatureError> {
+        let signature = primitives::Signature::from_raw_array(&self.0).map_err(|_| SignatureError::Malformed)?;
+        Ok((signature.r().into(), signature.s().into(), 27 + u8::from(signature.v())))
+    }
+
     /// The compact form (ERC-2098): r, and s with v's parity in its top bit.
     pub(crate) fn compact(&self) -> Result<(B256, B256), SignatureError> {
         let signature = primitives::Signature::from_raw_array(&self.0).map_err(|_| SignatureError::Malformed)?;

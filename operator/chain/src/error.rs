@@ -21,6 +21,9 @@ pub enum LedgerError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// Other transactions of the same account kept coming in between. Repeat the call.
+    #[error("another program keeps sending with account {0}; give every program a key of its own")]
+    KeyShared(Address),
     /// The node speaks for another chain than configured.
     #[error("the RPC node is on chain {found}, but chain {expected} is configured; set the right RPC URL or chain id")]
     WrongChain {
@@ -60,6 +63,6 @@ pub enum LedgerError {
 impl LedgerError {
     /// Whether the same call may succeed later without anyone doing anything.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Unconfirmed { .. })
+        matches!(self, Self::Unreachable(_) | Self::Unconfirmed { .. } | Self::KeyShared(_))
     }
 }

@@ -6,6 +6,7 @@ use eai_core::{address::Address, epoch::Epoch, metering::MilliUnits, money::Amou
 use crate::{
     bindings::IEscrow,
     convert,
+    error::LedgerError,
     ids::{JobId, LeaseId, NamespaceId, TxHash},
     refusal::Refusal,
 };
@@ -44,6 +45,19 @@ impl LeaseTerms {
     /// The lease's id, as Escrow's `leaseIdOf` computes it.
     pub fn id(&self) -> LeaseId {
         keccak256(self.to_sol().abi_encode()).into()
+    }
+
+    pub(crate) fn from_sol(terms: &IEscrow::LeaseTerms) -> Result<Self, LedgerError> {
+        Ok(Self {
+            payer: convert::from_address(terms.payer),
+            provider: convert::from_address(terms.provider),
+            hub_key: convert::from_address(terms.hubKey),
+            namespace: terms.namespaceId.into(),
+            job: terms.jobId.into(),
+            epoch: Epoch { generation: terms.generation, attempt: terms.attempt },
+            rate: convert::amount(terms.rate)?,
+            units: MilliUnits(terms.milliUnits),
+        })
     }
 
     pub(crate) fn to_sol(&self) -> IEscrow::LeaseTerms {
@@ -97,6 +111,20 @@ impl OpenRequest {
             epoch: self.epoch,
             rate: self.rate,
             units: self.units,
+        }
+    }
+
+    pub(crate) fn to_sol(&self) -> IEscrow::LeaseRequest {
+        IEscrow::LeaseRequest {
+            payer: convert::to_address(self.payer),
+            namespaceId: self.namespace.into(),
+            jobId: self.job.into(),
+            generation: self.epoch.generation,
+            attempt: self.epoch.attempt,
+            rate: convert::to_word(self.rate),
+            milliUnits: self.units.0,
+            hold: convert::to_word(self.hold),
+            openBy: self.open_by,
         }
     }
 }
@@ -216,6 +244,30 @@ pub struct LeaseView {
     pub opened_at: u64,
     /// When closing was started, in Unix seconds; `None` if it wasn't, or if the lease is closed.
     pub closing_at: Option<u64>,
+}
+
+impl LeaseView {
+    pub(crate) fn from_sol(lease: &IEscrow::Lease) -> Result<Option<Self>, LedgerError> {
+        let state = match lease.state {
+            IEscrow::LeaseState::None => return Ok(None),
+            IEscrow::LeaseState::Open => LeaseState::Open,
+            IEscrow::LeaseState::Paused => LeaseState::Paused,
+            IEscrow::LeaseState::Closing => LeaseState::Closing,
+            IEscrow::LeaseState::Closed => LeaseState::Closed,
+            IEscrow::LeaseState::__Invalid => {
+                return Err(LedgerError::BadAnswer("a lease in no known state".to_owned()));
+            }
+        };
+        Ok(Some(Self {
+            state,
+            hold: convert::amount(lease.hold)?,
+            paid: convert::amount(lease.paid)?,
+            refunded: convert::amount(lease.refunded)?,
+            held: convert::amount(lease.held)?,
+            opened_at: lease.openedAt,
+            closing_at: (lease.closingAt != 0).then_some(lease.closingAt),
+        }))
+    }
 }
 
 /// What a payer allows a hub key to do for one namespace.

@@ -8,19 +8,29 @@
 //!
 //! Amounts cross the border to the chain's 256-bit words without ever being cut: what doesn't fit is an error.
 
+pub mod account;
 pub mod eip712;
+pub mod endpoint;
 pub mod error;
+pub mod escrow_ledger;
 pub mod ids;
 pub mod key;
 pub mod lease;
 pub mod ledger;
+pub mod reader;
 pub mod refusal;
 
 mod bindings;
 mod convert;
+mod events;
+mod rpc;
+mod sender;
 
+pub use account::Account;
 pub use eip712::{Domain, SignedVoucher, Voucher, sign_offer, verify_offer};
+pub use endpoint::{Endpoint, Settings};
 pub use error::LedgerError;
+pub use escrow_ledger::EscrowLedger;
 pub use ids::{HubId, JobId, LeaseId, NamespaceId, TxHash, UsageRoot};
 pub use key::{Key, KeyError};
 pub use lease::{
@@ -28,4 +38,5 @@ pub use lease::{
     Skipped, TopUp, TopUpOutcome, ToppedUp,
 };
 pub use ledger::Ledger;
+pub use reader::{Earning, Grant, Opening, Reader};
 pub use refusal::Refusal;

@@ -80,7 +80,7 @@ refusals! {
     /// Never opened.
     UnknownLease = "no lease with these terms was opened";
     /// Closed.
-    AlreadyClosed = "the lease is closed; nothing needs doing";
+    AlreadyClosed = "the lease is closed; nothing more can be done with it";
     /// Closing.
     AlreadyClosing = "the lease is closing; settle it, or wait until its window is over";
     /// Top-up by another hub.
