@@ -1,0 +1,62 @@
+# EAI's commands. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.NOTPARALLEL:
+
+CARGO := cargo
+OUT := target
+BINARIES := -p eai-hub -p eai-agent -p eai-cli -p eai-trainer -p eai-testbed -p eai-e2e
+export EAI_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/eai
+export CARGO_TERM_COLOR ?= never
+
+.PHONY: help
+help: ## This list
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing (as root on Debian or Ubuntu; elsewhere it names it) and build the testbed's programs
+	$(CARGO) run -q -p eai-testbed -- build --install
+	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
+
+.PHONY: build
+build: ## All binaries, one profile
+	$(CARGO) build $(BINARIES) --bins
+
+.PHONY: images
+images: build ## OCI images of hub, agent and examples into target/images
+	images/build.sh $(OUT)/images
+
+.PHONY: check
+check: ## The inner loop: format, lints, generated files, licences, unit tests of the pure parts
+	$(CARGO) fmt --all --check
+	$(CARGO) xtask crds --check
+	$(CARGO) clippy -q --workspace --all-targets -- -D warnings
+	tests/deny.sh
+	$(CARGO) test -q -p eai-core -p eai-api -p eai-runtime
+
+.PHONY: test
+test: setup check ## Everything: units, contracts, charts, images, end to end on real clusters
+	npm test --prefix contracts
+	$(MAKE) images
+	images/test.sh
+	EAI_ANVIL="$$(tests/tool.sh anvil)" $(CARGO) test -q --workspace --exclude eai-e2e
+	tests/e2e.sh
+
+.PHONY: e2e
+e2e: setup images ## The end-to-end tests alone
+	tests/e2e.sh
+
+.PHONY: demo
+demo: setup images ## The whole product on this machine; KEEP=1 leaves it up; HUB= and MEMBERS= use existing clusters
+	$(OUT)/debug/eai-demo run
+
+.PHONY: bench
+bench: setup images ## Figures into target/bench/e2e.json
+	$(OUT)/debug/eai-demo bench
+
+.PHONY: clean
+clean: ## Remove what was built; the machine-wide cache stays
+	$(OUT)/debug/eai-testbed down || true
+	$(CARGO) clean
