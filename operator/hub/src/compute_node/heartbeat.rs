@@ -104,16 +104,12 @@ impl Heartbeats {
         let seen = self.beats().get(member).and_then(|beat| beat.seen);
         let (last_seen, was_alive) = before;
         let left = |since: Instant| SILENCE.checked_sub(now.steady.duration_since(since));
-        match seen {
-            Some(moment) => {
-                let fresh_for = left(moment.steady);
-                Pulse { alive: fresh_for.is_some(), last_seen: Some(moment.wall), fresh_for }
-            }
-            None => {
-                let recent = last_seen.is_some_and(|seen| now.wall.duration_since(seen) <= SILENCE_SPAN * 3);
-                let fresh_for = left(self.started).filter(|_| was_alive && recent);
-                Pulse { alive: fresh_for.is_some(), last_seen, fresh_for }
-            }
+        if let Some(moment) = seen {
+            let fresh_for = left(moment.steady);
+            return Pulse { alive: fresh_for.is_some(), last_seen: Some(moment.wall), fresh_for };
         }
+        let recent = last_seen.is_some_and(|seen| now.wall.duration_since(seen) <= SILENCE_SPAN * 3);
+        let fresh_for = left(self.started).filter(|_| was_alive && recent);
+        Pulse { alive: fresh_for.is_some(), last_seen, fresh_for }
     }
 }

@@ -11,7 +11,7 @@ use eai_api::{MemberReport, MemberReportSpec};
 use super::{build::Objects, heartbeat::Heartbeats, offers::summary};
 
 /// How long what was written is taken to be still there.
-pub const RESYNC: Duration = Duration::from_secs(300);
+pub const RESYNC: Duration = Duration::from_mins(5);
 
 /// What the controller remembers between reconciles.
 pub struct Memory {
@@ -41,7 +41,7 @@ impl Memory {
     }
 
     /// Takes note of `member`'s report. True if it changed in what is shown of it: each use of a core needn't be.
-    pub fn report(&self, member: &str, report: MemberReport) -> bool {
+    pub fn report(&self, member: &str, report: &MemberReport) -> bool {
         let mut reports = lock(&self.reports);
         let before = reports.insert(member.to_owned(), Arc::new(report.spec.clone()));
         before.is_none_or(|before| before.offers != report.spec.offers || summary(&before) != summary(&report.spec))

@@ -110,7 +110,7 @@ pub async fn run(ctx: Shared) -> Result<(), Fatal> {
             watcher::Config::default(),
             move |report: MemberReport| {
                 let member = member_of(report.metadata.namespace.as_deref())?;
-                reports.memory.report(&member, report).then(|| ObjectRef::new(&member))
+                reports.memory.report(&member, &report).then(|| ObjectRef::new(&member))
             },
         )
         .watches(Api::<ClusterRole>::all(ctx.client.clone()), labelled(INVITE_LABEL), |role: ClusterRole| {
