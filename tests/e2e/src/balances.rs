@@ -1,0 +1,98 @@
+//! What the chain says everybody has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::{
+    primitives::Address as Account,
+    providers::{Provider as _, ProviderBuilder},
+    rpc::types::Filter,
+    sol,
+    sol_types::SolEvent as _,
+};
+use eai_chain::{Endpoint, Reader};
+use eai_core::address::Address;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+sol! {
+    event Transfer(address indexed from, address indexed to, uint256 value);
+}
+
+/// All EAI there is, in wei.
+pub const SUPPLY: u128 = 2_500_000_000 * 10u128.pow(18);
+
+/// Where the chain and the contracts are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contracts {
+    /// JSON-RPC.
+    pub rpc: String,
+    /// EIP-155.
+    pub chain_id: u64,
+    /// EAIToken.
+    pub token: Address,
+    /// Escrow.
+    pub escrow: Address,
+}
+
+impl Contracts {
+    /// The chain, to read.
+    pub fn reader(&self) -> Result<Reader> {
+        Reader::new(self.endpoint()).map_err(|error| Error::unexpected("the chain", error))
+    }
+
+    /// The chain, to connect to.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::new(self.rpc.clone(), self.chain_id, self.escrow)
+    }
+
+    /// Every address that ever sent or received EAI.
+    async fn holders(&self) -> Result<BTreeSet<Address>> {
+        let bad = |error: &dyn std::fmt::Display| Error::unexpected("the chain", error.to_string());
+        let url = self.rpc.parse().map_err(|error| Error::unexpected("the RPC URL", error))?;
+        let provider = ProviderBuilder::new().connect_http(url);
+        let token = Account::from(self.token.0);
+        let filter = Filter::new().address(token).event_signature(Transfer::SIGNATURE_HASH).from_block(0);
+        let mut holders = BTreeSet::new();
+        for log in provider.get_logs(&filter).await.map_err(|e| bad(&e))? {
+            let transfer = log.log_decode::<Transfer>().map_err(|e| bad(&e))?;
+            holders.extend([transfer.inner.from, transfer.inner.to].map(|a| Address(a.into_array())));
+        }
+        Ok(holders)
+    }
+}
+
+/// Wei by address, as decimal strings.
+pub type Wei = BTreeMap<String, String>;
+
+/// Everybody's EAI.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Balances {
+    /// Tokens by holder; what is in the escrow is the escrow contract's. They sum to the supply.
+    pub tokens: Wei,
+}
+
+impl Balances {
+    /// Reads every address that ever had EAI. An error if what they hold isn't all there is.
+    pub async fn read(contracts: &Contracts) -> Result<Self> {
+        let reader = contracts.reader()?;
+        let (mut tokens, mut sum) = (Wei::new(), 0u128);
+        for holder in contracts.holders().await? {
+            let held = reader.token_balance(holder).await.map_err(|error| Error::unexpected("the chain", error))?;
+            sum = sum.saturating_add(held.wei());
+            if !held.is_zero() {
+                tokens.insert(holder.to_string(), held.wei().to_string());
+            }
+        }
+        if sum != SUPPLY {
+            return Err(Error::unexpected("the token", format!("{sum} wei are held, {SUPPLY} exist")));
+        }
+        Ok(Self { tokens })
+    }
+
+    /// What an address holds in tokens, in wei.
+    pub fn of(&self, address: Address) -> u128 {
+        self.tokens.get(&address.to_string()).and_then(|wei| wei.parse().ok()).unwrap_or(0)
+    }
+}

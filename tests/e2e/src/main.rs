@@ -1,0 +1,35 @@
+//! `eai-demo`: the whole product, from nothing to a paid bill.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use eai_e2e::demo;
+
+/// Shows EAI on real clusters: the testbed's, or ones that exist.
+#[derive(Parser)]
+#[command(name = "eai-demo", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Installs everything, joins two members, runs the examples on each, checks the bill and prints it.
+    Run(demo::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    eai_runtime::tls::init();
+    let result = match Cli::parse().command {
+        Command::Run(arguments) => demo::run(&arguments).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
