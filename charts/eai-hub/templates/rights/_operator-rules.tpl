@@ -27,14 +27,18 @@
   verbs: [update]
 - apiGroups: [eai.network]
   resources: [memberreports]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 # Also vendors' namespaces, for their UIDs: a payer's authorisation names one.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [""]
   resources: [resourcequotas]
-  verbs: [get, create, update, patch, delete]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [resourcequotas]
+  resourceNames: [eai]
+  verbs: [get, update, patch, delete]
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [create]
@@ -58,17 +62,14 @@
   resources: [roles, rolebindings]
   resourceNames: [agent]
   verbs: [get, update, patch, delete]
+# Heartbeats, of all members at once.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [create]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [agent]
-  verbs: [list, watch, delete]
-# A used invite: its account and binding are owned by its ClusterRole and go with it.
+  verbs: [list, watch, create]
+# A used invite is deleted: its account and binding are owned by its ClusterRole and go with it.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterroles]
-  verbs: [delete]
+  verbs: [get, list, watch, delete]
 {{- end }}
 
 {{/* To run the agents of members in push mode, after a look at the kubeconfig they are given. */}}
@@ -79,7 +80,7 @@
 - apiGroups: [apps]
   resources: [deployments]
   resourceNames: [eai-agent]
-  verbs: [get, list, watch, update, patch, delete]
+  verbs: [get, update, patch, delete]
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [member-kubeconfig]
