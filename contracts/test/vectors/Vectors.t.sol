@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IEscrow} from "../../src/interfaces/IEscrow.sol";
+import {TypedData} from "../../src/libraries/TypedData.sol";
+import {EscrowFixture} from "../utils/EscrowFixture.sol";
+
+/// @notice The contract agrees with test/vectors/eip712.json, which no part of the contract made.
+contract VectorsTest is EscrowFixture {
+    string private _json;
+    address private _signer;
+
+    function setUp() public override {
+        super.setUp();
+        _json = vm.readFile("test/vectors/eip712.json");
+        _signer = vm.parseJsonAddress(_json, ".signer");
+        vm.chainId(vm.parseJsonUint(_json, ".domain.chainId"));
+        // the contract at the vectors' address: it hashes its domain anew wherever it finds itself
+        address home = vm.parseJsonAddress(_json, ".domain.verifyingContract");
+        vm.etch(home, address(escrow).code);
+        escrow = IEscrow(home);
+    }
+
+    function path(string memory list, uint256 i, string memory field) private pure returns (string memory) {
+        return string.concat(".", list, "[", vm.toString(i), "].", field);
+    }
+
+    function count(string memory list) private view returns (uint256 n) {
+        while (vm.keyExistsJson(_json, string.concat(".", list, "[", vm.toString(n), "]"))) ++n;
+    }
+
+    function number(string memory list, uint256 i, string memory field) private view returns (uint256) {
+        return vm.parseUint(vm.parseJsonString(_json, path(list, i, field)));
+    }
+
+    function bytes32At(string memory list, uint256 i, string memory field) private view returns (bytes32) {
+        return vm.parseJsonBytes32(_json, path(list, i, field));
+    }
+
+    function addressAt(string memory list, uint256 i, string memory field) private view returns (address) {
+        return vm.parseJsonAddress(_json, path(list, i, field));
+    }
+
+    function text(string memory list, uint256 i, string memory field) private view returns (string memory) {
+        return vm.parseJsonString(_json, path(list, i, field));
+    }
+
+    function offerAt(uint256 i) private view returns (IEscrow.Offer memory) {
+        return IEscrow.Offer({
+            provider: addressAt("offers", i, "message.provider"),
+            member: text("offers", i, "message.member"),
+            class: text("offers", i, "message.class"),
+            rate: number("offers", i, "message.rate"),
+            startWithin: uint32(number("offers", i, "message.startWithin")),
+            validUntil: uint64(number("offers", i, "message.validUntil")),
+            nonce: uint64(number("offers", i, "message.nonce"))
+        });
+    }
+
+    function voucherAt(uint256 i) private view returns (IEscrow.Voucher memory) {
+        return IEscrow.Voucher({
+            leaseId: bytes32At("vouchers", i, "message.leaseId"),
+            payer: addressAt("vouchers", i, "message.payer"),
+            provider: addressAt("vouchers", i, "message.provider"),
+            generation: uint64(number("vouchers", i, "message.generation")),
+            attempt: uint64(number("vouchers", i, "message.attempt")),
+            cumulativeAmount: number("vouchers", i, "message.cumulativeAmount"),
+            cumulativeUsageMs: number("vouchers", i, "message.cumulativeUsageMs"),
+            usageRoot: bytes32At("vouchers", i, "message.usageRoot"),
+            isFinal: vm.parseJsonBool(_json, path("vouchers", i, "message.isFinal"))
+        });
+    }
+
+    function termsAt(uint256 i) private view returns (IEscrow.LeaseTerms memory) {
+        return IEscrow.LeaseTerms({
+            payer: addressAt("leases", i, "terms.payer"),
+            provider: addressAt("leases", i, "terms.provider"),
+            hubKey: addressAt("leases", i, "terms.hubKey"),
+            namespaceId: bytes32At("leases", i, "terms.namespaceId"),
+            jobId: bytes32At("leases", i, "terms.jobId"),
+            generation: uint64(number("leases", i, "terms.generation")),
+            attempt: uint64(number("leases", i, "terms.attempt")),
+            rate: number("leases", i, "terms.rate"),
+            milliUnits: uint64(number("leases", i, "terms.milliUnits"))
+        });
+    }
+
+    /// @dev The digest's signature in the file recovers to the signer and is what the test key makes.
+    function assertSigned(string memory list, uint256 i, bytes32 digest) private view {
+        bytes memory signature = vm.parseJsonBytes(_json, path(list, i, "signature"));
+        bytes memory made = sign(uint256(vm.parseJsonBytes32(_json, ".key")), digest);
+        assertEq(keccak256(signature), keccak256(made), "signature");
+        bytes32 r = bytes32At(list, i, "r");
+        bytes32 vs = bytes32At(list, i, "vs");
+        uint8 v = uint8(uint256(vs) >> 255) + 27;
+        bytes32 s = bytes32(uint256(vs) << 1 >> 1);
+        assertEq(ecrecover(digest, v, r, s), _signer, "the short form");
+    }
+
+    // ------------------------------------------------------------------------------------------------ tests
+
+    function test_Vectors_AreThere() public view {
+        assertEq(count("offers"), 7, "offers");
+        assertEq(count("vouchers"), 7, "vouchers");
+        assertEq(count("leases"), 4, "leases");
+        assertEq(count("namespaces"), 5, "namespaces");
+    }
+
+    function test_Vectors_Domain() public view {
+        (bool ok, bytes memory answer) = address(escrow).staticcall(abi.encodeWithSignature("eip712Domain()"));
+        assertTrue(ok, "eip712Domain");
+        (, string memory name, string memory version, uint256 chain, address contract_,,) =
+            abi.decode(answer, (bytes1, string, string, uint256, address, bytes32, uint256[]));
+        assertEq(name, vm.parseJsonString(_json, ".domain.name"), "name");
+        assertEq(version, vm.parseJsonString(_json, ".domain.version"), "version");
+        assertEq(chain, vm.parseJsonUint(_json, ".domain.chainId"), "chainId");
+        assertEq(contract_, vm.parseJsonAddress(_json, ".domain.verifyingContract"), "verifyingContract");
+        assertEq(TypedData.OFFER_TYPEHASH, vm.parseJsonBytes32(_json, ".typeHashes.Offer"), "Offer");
+        assertEq(TypedData.VOUCHER_TYPEHASH, vm.parseJsonBytes32(_json, ".typeHashes.Voucher"), "Voucher");
+    }
+
+    function test_Vectors_Offers() public view {
+        for (uint256 i = 0; i < count("offers"); ++i) {
+            IEscrow.Offer memory offer = offerAt(i);
+            assertEq(this.hashOffer(offer), bytes32At("offers", i, "structHash"), "structHash");
+            bytes32 digest = escrow.offerDigest(offer);
+            assertEq(digest, bytes32At("offers", i, "digest"), "digest");
+            assertSigned("offers", i, digest);
+        }
+    }
+
+    function test_Vectors_Vouchers() public view {
+        for (uint256 i = 0; i < count("vouchers"); ++i) {
+            IEscrow.Voucher memory message = voucherAt(i);
+            assertEq(TypedData.hashVoucher(message), bytes32At("vouchers", i, "structHash"), "structHash");
+            bytes32 digest = escrow.voucherDigest(message);
+            assertEq(digest, bytes32At("vouchers", i, "digest"), "digest");
+            assertSigned("vouchers", i, digest);
+        }
+    }
+
+    function test_Vectors_Leases() public view {
+        for (uint256 i = 0; i < count("leases"); ++i) {
+            assertEq(escrow.leaseIdOf(termsAt(i)), bytes32At("leases", i, "leaseId"), "leaseId");
+        }
+    }
+
+    function test_Vectors_Namespaces() public view {
+        for (uint256 i = 0; i < count("namespaces"); ++i) {
+            bytes32 id =
+                escrow.namespaceIdOf(bytes32At("namespaces", i, "hubId"), text("namespaces", i, "namespaceUid"));
+            assertEq(id, bytes32At("namespaces", i, "namespaceId"), "namespaceId");
+        }
+    }
+
+    function testFuzz_LeaseId_IsTheHashOfTheTerms(IEscrow.LeaseTerms calldata terms) public view {
+        IEscrow.LeaseTerms memory copy = terms;
+        bytes32 wanted = keccak256(abi.encode(terms));
+        assertEq(escrow.leaseIdOf(terms), wanted, "leaseIdOf");
+        assertEq(TypedData.leaseId(copy), wanted, "from memory");
+        assertEq(TypedData.leaseIdCalldata(terms), wanted, "from calldata");
+    }
+
+    function testFuzz_Settlement_HashesAsItsVoucher(IEscrow.Settlement calldata settlement, bytes32 id) public pure {
+        bytes32 wanted = TypedData.hashVoucher(
+            IEscrow.Voucher({
+                leaseId: id,
+                payer: settlement.terms.payer,
+                provider: settlement.terms.provider,
+                generation: settlement.terms.generation,
+                attempt: settlement.terms.attempt,
+                cumulativeAmount: settlement.cumulativeAmount,
+                cumulativeUsageMs: settlement.cumulativeUsageMs,
+                usageRoot: settlement.usageRoot,
+                isFinal: settlement.isFinal
+            })
+        );
+        assertEq(TypedData.hashSettlement(id, settlement), wanted, "hash");
+    }
+
+    /// @dev End to end with signatures that this suite didn't make: a real escrow at the vectors' address.
+    function test_Vectors_OpenAndSettle() public {
+        IEscrow.LeaseTerms memory terms = termsAt(0);
+        token.approve(address(escrow), DEPOSIT);
+        escrow.depositFor(terms.payer, DEPOSIT);
+        vm.prank(terms.payer);
+        escrow.authorize(terms.hubKey, terms.namespaceId, CAP, RATE, START + 1 days);
+        IEscrow.LeaseRequest memory request = defaultRequest();
+        (request.payer, request.namespaceId, request.jobId) = (terms.payer, terms.namespaceId, terms.jobId);
+        openAs(terms.hubKey, request, offerAt(0), vm.parseJsonBytes(_json, ".offers[0].signature"));
+        assertState(terms, IEscrow.LeaseState.Open);
+        vm.warp(START + 100);
+        for (uint256 i = 0; i < 2; ++i) {
+            IEscrow.Voucher memory message = voucherAt(i);
+            IEscrow.Settlement memory settlement = voucher(terms, message.cumulativeAmount, message.isFinal);
+            settlement.cumulativeUsageMs = message.cumulativeUsageMs;
+            settlement.usageRoot = message.usageRoot;
+            (settlement.r, settlement.vs) = (bytes32At("vouchers", i, "r"), bytes32At("vouchers", i, "vs"));
+            settleAsIs(settlement);
+        }
+        assertState(terms, IEscrow.LeaseState.Closed);
+        assertFigures(terms, HOLD, 90 * PER_SECOND, HOLD - 90 * PER_SECOND);
+    }
+
+    function hashOffer(IEscrow.Offer calldata offer) external pure returns (bytes32) {
+        return TypedData.hashOffer(offer);
+    }
+}
