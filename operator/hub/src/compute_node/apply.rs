@@ -173,10 +173,14 @@ fn absent(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
 
 /// Takes the agent's tokens and rights away. After this the API server refuses the agent, as soon as it stops
 /// remembering that it once accepted the token (10 s).
-pub async fn revoke(client: &Client, member: &str) -> Result<(), ApplyError> {
+pub async fn revoke(client: &Client, node: &ComputeNode) -> Result<(), ApplyError> {
+    let member = &node.name_any();
     remove::<Secret>(client, member, TOKEN_SECRET).await?;
     remove::<RoleBinding>(client, member, AGENT_ACCOUNT).await?;
-    remove::<Deployment>(client, member, AGENT_DEPLOYMENT).await
+    if node.spec.connection == Connection::Push {
+        remove::<Deployment>(client, member, AGENT_DEPLOYMENT).await?;
+    }
+    Ok(())
 }
 
 /// Removes the member's own namespace.

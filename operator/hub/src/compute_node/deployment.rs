@@ -10,13 +10,15 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy},
         core::v1::{
-            Capabilities, Container, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
-            SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+            Capabilities, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, PodSecurityContext, PodSpec,
+            PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, Volume,
+            VolumeMount,
         },
     },
     apimachinery::pkg::{
         api::resource::Quantity,
         apis::meta::v1::{LabelSelector, ObjectMeta},
+        util::intstr::IntOrString,
     },
 };
 
@@ -28,6 +30,10 @@ const KUBECONFIG_VERSION: &str = "eai.network/kubeconfig-version";
 const SECRET_MODE: i32 = 0o440;
 /// The unprivileged user and group of EAI's images.
 const USER: i64 = 65532;
+/// Where an agent says that it is well, unless its configuration says otherwise.
+const HEALTH_PORT: i32 = 8080;
+/// What log tails on their way to the hub may take.
+const SCRATCH: &str = "512Mi";
 
 /// The Deployment of `member`'s agent from `image`, against the kubeconfig of that version.
 pub fn agent(member: &str, image: &str, kubeconfig_version: &str) -> Deployment {
@@ -80,10 +86,32 @@ fn pod(image: &str) -> PodSpec {
                 ..SecurityContext::default()
             }),
             resources: Some(resources()),
-            volume_mounts: Some(vec![mount("config", AGENT_CONFIG_DIR), mount("member", MEMBER_DIR)]),
+            ports: Some(vec![ContainerPort {
+                name: Some("health".to_owned()),
+                container_port: HEALTH_PORT,
+                ..ContainerPort::default()
+            }]),
+            liveness_probe: Some(probe("/livez")),
+            readiness_probe: Some(probe("/readyz")),
+            volume_mounts: Some(vec![
+                mount("config", AGENT_CONFIG_DIR, true),
+                mount("member", MEMBER_DIR, true),
+                mount("scratch", "/tmp", false),
+            ]),
             ..Container::default()
         }],
-        volumes: Some(vec![secret("config", AGENT_CONFIG_SECRET), secret("member", KUBECONFIG_SECRET)]),
+        volumes: Some(vec![
+            secret("config", AGENT_CONFIG_SECRET),
+            secret("member", KUBECONFIG_SECRET),
+            Volume {
+                name: "scratch".to_owned(),
+                empty_dir: Some(EmptyDirVolumeSource {
+                    size_limit: Some(Quantity(SCRATCH.to_owned())),
+                    ..EmptyDirVolumeSource::default()
+                }),
+                ..Volume::default()
+            },
+        ]),
         ..PodSpec::default()
     }
 }
@@ -99,8 +127,24 @@ fn resources() -> ResourceRequirements {
     }
 }
 
-fn mount(name: &str, path: &str) -> VolumeMount {
-    VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), read_only: Some(true), ..VolumeMount::default() }
+fn probe(path: &str) -> Probe {
+    let port = IntOrString::Int(HEALTH_PORT);
+    Probe {
+        http_get: Some(HTTPGetAction { path: Some(path.to_owned()), port, ..HTTPGetAction::default() }),
+        period_seconds: Some(10),
+        timeout_seconds: Some(5),
+        failure_threshold: Some(6),
+        ..Probe::default()
+    }
+}
+
+fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: Some(read_only),
+        ..VolumeMount::default()
+    }
 }
 
 fn secret(name: &str, secret: &str) -> Volume {

@@ -131,6 +131,7 @@ fn member_of(namespace: Option<&str>) -> Option<String> {
     namespace.and_then(member_of_namespace).map(str::to_owned)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the shape that kube asks for")]
 fn retry(node: Arc<ComputeNode>, error: &Error, _: Arc<Members>) -> Action {
     match error {
         // Somebody wrote it meanwhile; the newer object is on its way here.
@@ -189,7 +190,7 @@ async fn act(members: &Members, snapshot: &Snapshot, decision: &Decision) -> Res
         Plan::Revoke => {
             acted.token = None;
             memory.doubt(&name);
-            apply::revoke(client, &name).await
+            apply::revoke(client, node).await
         }
         Plan::Leave => {
             acted.token = None;

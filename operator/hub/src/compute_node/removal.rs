@@ -31,7 +31,7 @@ pub async fn leave(client: &Client, memory: &Memory, snapshot: &Snapshot) -> Res
         return Ok(Step::Gone);
     }
     if let Place::Ours { uid } = &snapshot.place {
-        apply::revoke(client, &member).await?;
+        apply::revoke(client, node).await?;
         apply::remove_namespace(client, &member, uid).await?;
     }
     match gather::place(client, node).await.map_err(ApplyError::api("reading the namespace"))? {
