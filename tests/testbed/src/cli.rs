@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use eai_testbed::{
-    BLOCK_SECONDS, CHAIN_RPC, Cache, ClusterName, Dirs, Error, Options, REGISTRY, Result, Service, Testbed, Tool,
-    Tools, install_packages,
+    BLOCK_SECONDS, CHAIN_RPC, Cache, ClusterName, Dirs, Error, Options, REGISTRY, Result, Service, State, Testbed,
+    Tool, Tools, install_packages,
 };
 use serde_json::json;
 
@@ -190,18 +190,18 @@ fn print_access(testbed: &Testbed) {
 fn status(testbed: &Testbed, output: Format) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for service in testbed.services() {
-        rows.push((service, testbed.is_running(service)?));
+        rows.push((service, testbed.state(service)?));
     }
-    let all_run = rows.iter().all(|(_, runs)| *runs);
+    let all_run = rows.iter().all(|(_, state)| *state == State::Running);
     match output {
         Format::Table => {
-            for (service, runs) in &rows {
-                println!("{:26} {}", service.to_string(), if *runs { "running" } else { "ended" });
+            for (service, state) in &rows {
+                println!("{:26} {}", service.to_string(), state.as_str());
             }
         }
         Format::Json => {
             let services: Vec<_> =
-                rows.iter().map(|(service, runs)| json!({"name": service.to_string(), "running": runs})).collect();
+                rows.iter().map(|(service, state)| json!({"name": service.to_string(), "state": state})).collect();
             let clusters: Vec<_> = testbed
                 .clusters()
                 .iter()

@@ -7,6 +7,7 @@ use crate::dirs::{self, Dirs};
 use crate::error::Result;
 use crate::names::ClusterName;
 use crate::tools::Tools;
+use crate::tunnel::Tunnel;
 use crate::{net, run};
 
 /// One cluster of a testbed.
@@ -46,6 +47,11 @@ impl Cluster<'_> {
         command
     }
 
+    /// Makes the API server reachable from this process's own network, also where a router keeps it from the hub.
+    pub fn tunnel(&self) -> Result<Tunnel> {
+        Tunnel::open(self)
+    }
+
     /// Runs kubectl and returns what it printed.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         run::output(&mut kubectl(self.dirs, self.tools, self.name, arguments))
@@ -59,9 +65,8 @@ impl Cluster<'_> {
 
 /// A command in a cluster's network namespace.
 pub(crate) fn inside(dirs: &Dirs, tools: &Tools, cluster: ClusterName, program: &str) -> Command {
-    let mut command = run::command("nsenter", &[&format!("--net={}", net::pin(cluster).display()), "--", program]);
-    command.env("KUBECONFIG", dirs.kubeconfig(cluster)).env("PATH", tools.path());
-    command
+    let command = run::command("nsenter", &[&format!("--net={}", net::pin(cluster).display()), "--", program]);
+    with_access(command, dirs, tools, cluster)
 }
 
 /// The beginning of a command in a cluster's network and mount namespaces.
@@ -73,10 +78,17 @@ pub(crate) fn on_node(dirs: &Dirs, tools: &Tools, cluster: ClusterName) -> Comma
     command
 }
 
+/// The environment of a command that talks to a cluster as its administrator.
+fn with_access(mut command: Command, dirs: &Dirs, tools: &Tools, cluster: ClusterName) -> Command {
+    command.env("KUBECONFIG", dirs.kubeconfig(cluster)).env("PATH", tools.path());
+    // What kubectl remembers of an API must not outlive the cluster: the next one has the same address.
+    command.env("KUBECACHEDIR", dirs.cluster(cluster).join("kubectl-cache"));
+    command
+}
+
 /// kubectl as a cluster's administrator.
 pub(crate) fn kubectl(dirs: &Dirs, tools: &Tools, cluster: ClusterName, arguments: &[&str]) -> Command {
     let mut command = inside(dirs, tools, cluster, &tools.kubectl.display().to_string());
-    // A cache of discovery answers of the caller's own would outlive the cluster.
-    command.args(arguments).env("HOME", dirs.cluster(cluster));
+    command.args(arguments);
     command
 }

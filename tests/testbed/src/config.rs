@@ -99,6 +99,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   sandbox_image = "{PAUSE_IMAGE}"
   # Where CAP_SYS_RESOURCE is missing, no container could start otherwise.
   restrict_oom_score_adj = true
+  # A profile would stay in the kernel afterwards.
+  disable_apparmor = true
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"

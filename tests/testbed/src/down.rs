@@ -29,11 +29,12 @@ pub(crate) fn down(dirs: &Dirs, progress: &(dyn Fn(&str) + Sync)) -> Result<()> 
     for point in mounts::below(Path::new(RUN)).iter().chain(&mounts::below(dirs.root())) {
         run::sh("umount", &["--lazy", &point.display().to_string()])?;
     }
-    if link_exists() {
-        run::sh("ip", &["link", "delete", net::HOST_LINK])?;
-    }
     let gone = process::until(Duration::from_secs(10), || {
         cgroups.remove();
+        if link_exists() {
+            // It also goes with the namespace at its other end, maybe at this very moment.
+            let _ = run::sh("ip", &["link", "delete", net::HOST_LINK]);
+        }
         cgroups.groups().is_empty() && !link_exists()
     });
     if !gone {

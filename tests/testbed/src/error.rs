@@ -44,9 +44,9 @@ pub enum Error {
     /// Addresses and names are fixed, so a machine holds one testbed.
     #[error("a testbed is already on this machine, kept in {0}: run `eai-testbed down` with EAI_TESTBED={0}")]
     Elsewhere(PathBuf),
-    /// Another command is bringing this testbed up or down.
-    #[error("another command is changing the testbed in {0}: wait for it to end")]
-    Busy(PathBuf),
+    /// Another command holds the lock.
+    #[error("another command is bringing this machine's testbed up or down: wait for it to end")]
+    Busy,
     /// An earlier `up` did not finish, or a part has died.
     #[error("the testbed in {dir} is broken ({why}): run `eai-testbed down`, then `eai-testbed up`")]
     Broken {

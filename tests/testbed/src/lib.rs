@@ -29,6 +29,7 @@ mod testbed;
 mod testing;
 mod times;
 mod tools;
+mod tunnel;
 
 pub use cache::Cache;
 pub use cluster::Cluster;
@@ -38,6 +39,8 @@ pub use error::{Error, Result};
 pub use names::{
     BLOCK_SECONDS, CHAIN_ID, CHAIN_MNEMONIC, CHAIN_RPC, ClusterName, Component, HOST, REGISTRY, Service, WAN,
 };
+pub use process::State;
 pub use testbed::{Options, Testbed};
 pub use times::ContainerRun;
 pub use tools::{KUBERNETES, Tool, Tools, install_packages};
+pub use tunnel::Tunnel;

@@ -7,6 +7,9 @@ use crate::dirs::{self, Dirs, RUN};
 use crate::error::{Context, Error, Result};
 use crate::mounts;
 
+/// Empty, and never removed: a lock on a removed file guards nothing.
+const LOCK: &str = "/run/eai-testbed.lock";
+
 /// The file that says which state directory the testbed on this machine belongs to.
 fn owner_file() -> PathBuf {
     Path::new(RUN).join("owner")
@@ -22,15 +25,13 @@ pub(crate) fn is_ours(dirs: &Dirs) -> bool {
     mark(dirs).is_file()
 }
 
-/// Takes the lock under which a testbed is changed. It ends with the process, however it ends.
-pub(crate) fn lock(dirs: &Dirs) -> Result<File> {
-    dirs::create(dirs.root())?;
-    let path = dirs.root().join("lock");
-    let file = File::create(&path).context(|| format!("creating {}", path.display()))?;
+/// Takes the lock under which the machine's testbed is changed. It ends with the process, however it ends.
+pub(crate) fn lock() -> Result<File> {
+    let file = File::create(LOCK).context(|| format!("creating {LOCK}"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Error::Busy(dirs.root().to_owned())),
-        Err(fs::TryLockError::Error(source)) => Err(Error::Io { what: format!("locking {}", path.display()), source }),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::Busy),
+        Err(fs::TryLockError::Error(source)) => Err(Error::Io { what: format!("locking {LOCK}"), source }),
     }
 }
 
@@ -49,8 +50,9 @@ pub(crate) fn taken() -> bool {
 
 /// Marks the machine and the state directory, and makes what is mounted on. From here on, `down` cleans up.
 pub(crate) fn take(dirs: &Dirs) -> Result<()> {
+    dirs::create(dirs.root())?;
     let strangers = fs::read_dir(dirs.root()).context(|| format!("reading {}", dirs.root().display()))?.flatten();
-    let strangers: Vec<_> = strangers.map(|entry| entry.file_name()).filter(|name| name != "lock").collect();
+    let strangers: Vec<_> = strangers.map(|entry| entry.file_name()).collect();
     if !strangers.is_empty() && !is_ours(dirs) {
         let why = format!("it holds {}, which isn't of a testbed", strangers[0].display());
         return Err(Error::Broken { dir: dirs.root().to_owned(), why });

@@ -10,6 +10,29 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Error, Result};
 use crate::{dirs, run};
 
+/// What a service's process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It was stopped by a signal and can go on.
+    Stopped,
+    /// It has ended, or was never started.
+    Ended,
+}
+
+impl State {
+    /// The state in a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// How to start a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Launch {
@@ -59,7 +82,7 @@ pub(crate) fn start(launch: Launch, file: &Path) -> Result<Record> {
         status: "not started".into(),
         output: run::tail_of(&launch.log),
     })?;
-    let started = start_time(pid).ok_or_else(|| Error::Command {
+    let (_, started) = stat(pid).ok_or_else(|| Error::Command {
         command: launch.argv.join(" "),
         status: "ended at once".into(),
         output: run::tail_of(&launch.log),
@@ -89,9 +112,17 @@ fn save(record: &Record, file: &Path) -> Result<()> {
 }
 
 impl Record {
-    /// Whether this very process still runs; a zombie doesn't.
+    /// What this very process does.
+    pub(crate) fn state(&self) -> State {
+        match stat(self.pid) {
+            Some((state, started)) if started == self.started => state,
+            _ => State::Ended,
+        }
+    }
+
+    /// Whether it hasn't ended; one that is stopped hasn't.
     pub(crate) fn alive(&self) -> bool {
-        start_time(self.pid) == Some(self.started)
+        self.state() != State::Ended
     }
 
     /// Sends a signal (`TERM`, `KILL`, `STOP`, `CONT`) if the process still runs.
@@ -142,9 +173,9 @@ pub(crate) fn all() -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whether a process runs; a zombie doesn't.
+/// Whether a process is there; one that has ended and isn't reaped yet isn't.
 pub(crate) fn exists(pid: u32) -> bool {
-    start_time(pid).is_some()
+    stat(pid).is_some()
 }
 
 /// Whether we are root.
@@ -153,15 +184,20 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|of_us| of_us.uid() == 0)
 }
 
-/// When a process started, in clock ticks since boot; nothing for one that has ended, also when it isn't reaped yet.
-fn start_time(pid: u32) -> Option<u64> {
+/// What a process does and when it started, in clock ticks since boot; nothing for one that has ended.
+fn stat(pid: u32) -> Option<(State, u64)> {
     parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-fn parse_stat(stat: &str) -> Option<u64> {
+fn parse_stat(stat: &str) -> Option<(State, u64)> {
     // The program's name is in parentheses and may hold spaces and parentheses itself.
     let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
-    if matches!(fields.first(), Some(&("Z" | "X"))) { None } else { fields.get(19)?.parse().ok() }
+    let state = match *fields.first()? {
+        "Z" | "X" => return None, // not reaped yet
+        "T" | "t" => State::Stopped,
+        _ => State::Running,
+    };
+    Some((state, fields.get(19)?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -172,7 +208,8 @@ mod tests {
     #[test]
     fn the_start_time_is_read_after_a_name_with_parentheses() {
         let stat = "7 (a ) (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
-        assert_eq!(parse_stat(stat), Some(4242));
+        assert_eq!(parse_stat(stat), Some((State::Running, 4242)));
+        assert_eq!(parse_stat(&stat.replace(" S ", " T ")), Some((State::Stopped, 4242)));
         assert_eq!(parse_stat(&stat.replace(" S ", " Z ")), None);
         assert_eq!(parse_stat("nonsense"), None);
     }
@@ -188,7 +225,7 @@ mod tests {
             cgroups: vec![],
             log: PathBuf::new(),
         };
-        let started = start_time(pid).unwrap();
+        let (_, started) = stat(pid).unwrap();
         let ours = Record { launch, pid, started };
         assert!(ours.alive());
         assert!(!Record { started: started + 1, ..ours }.alive());

@@ -1,12 +1,14 @@
 //! The image registry and the chain, which all clusters share.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::dirs::{self, Dirs};
 use crate::error::{Error, Result};
 use crate::names::{REGISTRY, Service, WAN};
 use crate::node::{Plan, listens};
 use crate::pki::Authority;
+use crate::process::{self, Record, State};
 use crate::{config, run};
 
 /// Starts both and returns when they answer.
@@ -24,6 +26,22 @@ pub(crate) fn up(plan: &Plan) -> Result<()> {
 /// Waits for the chain's port.
 pub(crate) fn wait_for_chain(plan: &Plan) -> Result<()> {
     plan.wait(Service::Chain, "the chain's port", 30, |record| listens(record.pid, 8545))
+}
+
+/// Stops the chain at a moment when its state file is whole: it writes in place, which a real chain wouldn't do, and a
+/// file cut in half by a kill would keep it from starting again.
+pub(crate) fn stop_between_writes(chain: &Record, dirs: &Dirs) {
+    let path = dirs.shared().join("chain.json");
+    process::until(Duration::from_secs(10), || {
+        chain.signal("STOP");
+        let stopped = process::until(Duration::from_secs(1), || chain.state() != State::Running);
+        let text = std::fs::read(&path).unwrap_or_default();
+        let whole = stopped && serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok();
+        if !whole {
+            chain.signal("CONT");
+        }
+        whole
+    });
 }
 
 /// The registry's certificate and configuration, before any node needs them.

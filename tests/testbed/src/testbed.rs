@@ -12,6 +12,7 @@ use crate::dirs::{self, Dirs};
 use crate::error::{Context, Error, Result};
 use crate::names::{ClusterName, Component, Service};
 use crate::node::{self, Plan};
+use crate::process::State;
 use crate::tools::Tools;
 use crate::{down, net, owner, process, shared};
 
@@ -62,8 +63,8 @@ impl Testbed {
         let progress = progress(options.verbose);
         let tools = Tools::ensure(&options.cache, &progress)?;
         let dirs = &options.dirs;
+        let _lock = owner::lock()?;
         owner::check(dirs)?;
-        let _lock = owner::lock(dirs)?;
         if dirs.up_file().exists() && owner::taken() {
             let testbed = Self::attach(dirs)?;
             return if options.clusters.iter().all(|cluster| testbed.clusters.contains(cluster)) {
@@ -89,12 +90,11 @@ impl Testbed {
     pub fn attach(dirs: &Dirs) -> Result<Self> {
         owner::check(dirs)?;
         let path = dirs.up_file();
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::NotUp(dirs.root().to_owned()));
-            }
-            read => read.context(|| format!("reading {}", path.display()))?,
-        };
+        // After a reboot the state is still there, and nothing runs.
+        if !owner::taken() || !path.exists() {
+            return Err(Error::NotUp(dirs.root().to_owned()));
+        }
+        let text = std::fs::read_to_string(&path).context(|| format!("reading {}", path.display()))?;
         let up: Up =
             serde_json::from_str(&text).map_err(|source| Error::Json { what: path.display().to_string(), source })?;
         Ok(Self { dirs: dirs.clone(), tools: up.tools, clusters: up.clusters, verbose: false })
@@ -106,14 +106,9 @@ impl Testbed {
         if !process::is_root() {
             return Err(Error::NotRoot);
         }
+        let _lock = owner::lock()?;
         owner::check(dirs)?;
-        if !dirs.root().exists() && !owner::taken() {
-            return Ok(());
-        }
-        let lock = owner::lock(dirs)?;
         down::down(dirs, &progress(verbose))?;
-        let _ = std::fs::remove_file(dirs.root().join("lock"));
-        drop(lock);
         let _ = std::fs::remove_dir(dirs.root()); // someone else's files may be in it
         Ok(())
     }
@@ -173,9 +168,14 @@ impl Testbed {
         self.record(service).map(|record| record.signal("CONT"))
     }
 
-    /// Kills a service at once and waits for its end.
+    /// Kills a service at once and waits for its end. The chain's state on disk is then at most a second old.
     pub fn kill(&self, service: Service) -> Result<()> {
-        self.record(service).map(|record| record.end("KILL", Duration::from_secs(10)))
+        let record = self.record(service)?;
+        if service == Service::Chain {
+            shared::stop_between_writes(&record, &self.dirs);
+        }
+        record.end("KILL", Duration::from_secs(10));
+        Ok(())
     }
 
     /// Asks a service to end, waits, and kills it after ten seconds.
@@ -210,9 +210,9 @@ impl Testbed {
         self.start(service)
     }
 
-    /// Whether a service's process runs.
-    pub fn is_running(&self, service: Service) -> Result<bool> {
-        Ok(process::load(&self.dirs.record(service))?.is_some_and(|record| record.alive()))
+    /// What a service's process does.
+    pub fn state(&self, service: Service) -> Result<State> {
+        Ok(process::load(&self.dirs.record(service))?.map_or(State::Ended, |record| record.state()))
     }
 
     /// The services of this testbed.
@@ -223,8 +223,10 @@ impl Testbed {
 
     fn check_alive(&self) -> Result<()> {
         for service in self.services() {
-            if !self.is_running(service)? {
-                return Err(Error::Broken { dir: self.dirs.root().to_owned(), why: format!("{service} has ended") });
+            let state = self.state(service)?;
+            if state != State::Running {
+                let why = format!("{service} is {}", state.as_str());
+                return Err(Error::Broken { dir: self.dirs.root().to_owned(), why });
             }
         }
         Ok(())

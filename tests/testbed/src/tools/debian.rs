@@ -1,5 +1,7 @@
 //! What the distribution brings.
 
+use std::path::Path;
+
 use crate::error::{Error, Result};
 use crate::run;
 
@@ -24,7 +26,7 @@ const BRIDGE: (&str, &str) = ("/usr/lib/cni/bridge", "containernetworking-plugin
 /// The packages that are missing here.
 fn missing() -> Vec<&'static str> {
     let programs = NEEDED.iter().filter(|(program, _)| !run::on_path(program));
-    let plugin = Some(&BRIDGE).filter(|(path, _)| !std::path::Path::new(path).exists());
+    let plugin = Some(&BRIDGE).filter(|(path, _)| !Path::new(path).exists());
     programs.chain(plugin).map(|&(_, package)| package).collect()
 }
 
@@ -47,8 +49,11 @@ pub fn install_packages(progress: &dyn Fn(&str)) -> Result<()> {
     let apt = |arguments: &[&str]| {
         run::output(run::command("apt-get", arguments).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
     };
-    // The registry's package starts a service of its own; ours has another address, and the policy file keeps it off.
     apt(&["update", "-qq"])?;
     apt(&[&["install", "-y", "-qq", "--no-install-recommends"], missing.as_slice()].concat())?;
+    if missing.contains(&"docker-registry") && Path::new("/run/systemd/system").exists() {
+        // Its package starts an open registry on every address of the machine, which nobody asked for.
+        run::sh("systemctl", &["disable", "--now", "docker-registry"])?;
+    }
     check()
 }
