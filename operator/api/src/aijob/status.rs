@@ -18,12 +18,14 @@ use crate::{
 pub struct AIJobStatus {
     /// The spec's generation this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::generation")]
     pub observed_generation: Option<i64>,
     /// Where the job is in its life.
     #[serde(default)]
     pub phase: Phase,
     /// Ready, Reconciling, Stalled, Placed, Funded, Settled.
     #[serde(default)]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
     /// The member of the current or last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,12 +50,15 @@ pub struct AIJobStatus {
     pub refusals: Vec<String>,
     /// When the work first ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub started_at: Option<Time>,
     /// When the work ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub finished_at: Option<Time>,
     /// The exit code of the container that decided the job's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::exit_code")]
     pub exit_code: Option<i32>,
     /// Logs that can be fetched.
     #[serde(default)]
@@ -125,13 +130,20 @@ pub struct Attempt {
     pub lease: Lease,
     /// When the member was claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub claimed_at: Option<Time>,
-    /// By when the work must run; past it, the member has failed the attempt. Set when the lease is open.
+    /// By when the work must run, or the member has failed the attempt; counted from when the lease is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub start_by: Option<Time>,
     /// When the hub gives up waiting for the member to stop the work. Set when the hub asks it to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub stop_by: Option<Time>,
+    /// How often its pods were ended to be started again later.
+    #[serde(default)]
+    #[schemars(range(max = 4_294_967_295_u64))]
+    pub pauses: u32,
     /// The hub's own measure of when it ran.
     #[serde(default)]
     #[schemars(with = "ObservedSchema")]
@@ -184,6 +196,7 @@ pub struct Lease {
     pub hold: Amount,
     /// The last moment, by the chain's clock, at which it can be opened: if it isn't open then, it never will be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub open_by: Option<Time>,
     /// Paid to the provider so far.
     #[serde(default)]
@@ -203,6 +216,7 @@ pub struct Lease {
     pub close_tx: Option<String>,
     /// When the hub first saw it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub opened_at: Option<Time>,
 }
 

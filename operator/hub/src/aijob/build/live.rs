@@ -1,0 +1,353 @@
+//! The lease is open and the attempt goes on: the member is told what is wanted, its usage is metered, its money
+//! watched, and its end recorded.
+
+use eai_api::{
+    aijob::{Attempt, AttemptResult, Outcome, Phase},
+    assignment::{Acknowledged, AssignmentPhase, Desired},
+};
+use eai_chain::SettleOutcome;
+use eai_core::metering::{UsageMs, affordable};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::Time,
+    jiff::{SignedDuration, Timestamp},
+};
+
+use super::{
+    Said, keep, meter,
+    money::longest_run_ms,
+    plan::{Plan, Wish},
+    settling,
+    situation::{Asked, Ending, Situation, ever_ran, unix_seconds},
+    spending, tell,
+};
+use crate::aijob::words::{Say, reason};
+
+/// Why the work is to stop for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody or something ends the job.
+    Ending(Ending),
+    /// The work didn't run in time.
+    NotStarted,
+    /// It runs longer than it may.
+    Overdue,
+    /// Somebody began to close the lease.
+    LeaseClosing,
+    /// It was asked to stop before, for a reason that no longer shows.
+    AskedBefore,
+}
+
+/// What the hub wants of the member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// Run.
+    Run,
+    /// Pause, because the vendor says so.
+    Suspend,
+    /// Pause, because there is no more money.
+    Short(spending::Short),
+    /// Stop.
+    Stop(Stop),
+}
+
+impl Course {
+    const fn desired(self) -> Desired {
+        match self {
+            Self::Run => Desired::Run,
+            Self::Suspend | Self::Short(_) => Desired::Pause,
+            Self::Stop(_) => Desired::Stop,
+        }
+    }
+}
+
+/// Meters, decides the course, and records the end when there is one.
+pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
+    let Some(mut attempt) = plan.status.attempt.clone() else { return None };
+    let reading = meter::read(&attempt, s.assignment, s.sight, s.now_ms());
+    attempt.observed = reading.observed;
+    attempt.usage_ms = reading.usage.0;
+    attempt.lease.hold = spending::hold_now(s, &attempt);
+    record_paid(s, &mut attempt);
+    record_report(s, plan);
+    let stop = stop(s, &attempt);
+    if let Some(outcome) = ended(s, &attempt, stop) {
+        finish(s, plan, attempt, outcome);
+        return None;
+    }
+    let course = course(s, plan, &attempt, reading.at_most, stop);
+    hold_to(s, plan, &mut attempt, course);
+    present_interim(s, plan, &attempt);
+    watch_lease(s, plan, &attempt);
+    let say = progress(s, plan, &attempt, course);
+    keep(plan, attempt);
+    Some(say)
+}
+
+/// What was paid by vouchers so far.
+fn record_paid(s: &Situation<'_>, attempt: &mut Attempt) {
+    if let Asked::Answered(SettleOutcome::Settled(settled)) = &s.chain.settle {
+        attempt.lease.paid = attempt.lease.paid.max(settled.paid);
+    }
+    if let Some(lease) = s.chain.look.as_ref().and_then(|look| look.lease.as_ref()) {
+        attempt.lease.paid = attempt.lease.paid.max(lease.paid);
+    }
+}
+
+/// What the member's report says of the job as people see it.
+fn record_report(s: &Situation<'_>, plan: &mut Plan) {
+    let Some(report) = s.assignment.and_then(|a| a.status.as_ref()) else { return };
+    let status = &mut plan.status;
+    status.started_at = status.started_at.take().or_else(|| report.started_at.clone());
+    if report.logs != status.logs {
+        status.logs.clone_from(&report.logs);
+    }
+    if report.outputs != status.outputs {
+        status.outputs.clone_from(&report.outputs);
+    }
+}
+
+/// Why the work is to stop, if it is.
+fn stop(s: &Situation<'_>, attempt: &Attempt) -> Option<Stop> {
+    if let Some(ending) = s.ending() {
+        return Some(Stop::Ending(ending));
+    }
+    if s.lease_is_closing() {
+        return Some(Stop::LeaseClosing);
+    }
+    let late = attempt.start_by.as_ref().is_some_and(|by| by.0 <= s.now);
+    if late && !ever_ran(attempt) {
+        return Some(Stop::NotStarted);
+    }
+    let since = attempt.observed.running_since_ms;
+    let longest = longest_run_ms(&s.job.spec).saturating_add(s.rules.overdue_seconds.saturating_mul(1000));
+    if since.is_some_and(|since| s.now_ms().saturating_sub(since) > longest) {
+        return Some(Stop::Overdue);
+    }
+    let asked = s.assignment.is_some_and(|a| a.spec.desired == Desired::Stop);
+    asked.then_some(Stop::AskedBefore)
+}
+
+/// How the attempt ended, if it did.
+fn ended(s: &Situation<'_>, attempt: &Attempt, stop: Option<Stop>) -> Option<Outcome> {
+    use AttemptResult::{Failed, Lost, Succeeded};
+    let said = |result, fallback: &str| {
+        let report = s.assignment.and_then(|a| a.status.as_ref());
+        let word = report.map_or("", |r| r.reason.as_str());
+        let message = report.map_or("", |r| r.message.as_str());
+        Some(outcome(result, if word.is_empty() { fallback } else { word }, message))
+    };
+    match s.reported() {
+        AssignmentPhase::Succeeded => said(Succeeded, reason::COMPLETED),
+        AssignmentPhase::Failed => said(Failed, reason::WORK_FAILED),
+        AssignmentPhase::Lost => said(Lost, reason::WORK_LOST),
+        AssignmentPhase::Refused => {
+            let why = s.assignment.and_then(|a| a.status.as_ref()).map_or("", |r| r.message.as_str());
+            Some(outcome(Lost, reason::REFUSED, &format!("{} refused the work: {why}", attempt.member)))
+        }
+        AssignmentPhase::Stopped => Some(stopped(stop.unwrap_or(Stop::AskedBefore))),
+        _ => without_word(s, attempt, stop),
+    }
+}
+
+/// The end of an attempt that the member says nothing about.
+fn without_word(s: &Situation<'_>, attempt: &Attempt, stop: Option<Stop>) -> Option<Outcome> {
+    if s.assignment.is_none() && !ever_ran(attempt) {
+        // Without an Assignment no work can have begun, so there is nobody to wait for.
+        if let Some(stop) = stop {
+            return Some(stopped(stop));
+        }
+    }
+    if !s.member_enrolled {
+        let text = format!("{} left the federation while it had the job.", attempt.member);
+        return Some(outcome(AttemptResult::Lost, reason::MEMBER_REMOVED, &text));
+    }
+    let given_up = attempt.stop_by.as_ref().is_some_and(|by| by.0 <= s.now);
+    if !given_up || stop.is_none() {
+        return None;
+    }
+    if stop == Some(Stop::Ending(Ending::Cancelled)) {
+        return stop.map(stopped);
+    }
+    let text = format!("{} was asked to stop the work and didn't answer.", attempt.member);
+    Some(outcome(AttemptResult::Lost, reason::MEMBER_SILENT, &text))
+}
+
+/// The end of work that was asked to stop.
+fn stopped(why: Stop) -> Outcome {
+    use AttemptResult::{Cancelled, Failed, Lost};
+    match why {
+        Stop::Ending(Ending::Cancelled) => outcome(Cancelled, reason::CANCELLED, "The vendor ended the job."),
+        Stop::Ending(Ending::Deadline) => {
+            outcome(Failed, reason::DEADLINE_EXCEEDED, "The job's deadline passed before the work was done.")
+        }
+        Stop::NotStarted => outcome(
+            Lost,
+            reason::NOT_STARTED_IN_TIME,
+            "The member didn't get the work running in the time it promised.",
+        ),
+        Stop::Overdue => {
+            outcome(Failed, reason::OVERDUE, "The work ran on past maxDurationSeconds, so the hub had it stopped.")
+        }
+        Stop::LeaseClosing => {
+            let text =
+                "The payer or the provider closed the lease on the chain, so nothing pays for the work any more.";
+            outcome(Failed, reason::LEASE_CLOSED, text)
+        }
+        Stop::AskedBefore => outcome(Failed, reason::STOPPED, "The hub had the work stopped."),
+    }
+}
+
+fn outcome(result: AttemptResult, reason: &str, message: &str) -> Outcome {
+    Outcome { result, reason: reason::clean(reason), message: message.to_owned() }
+}
+
+/// Records the end: usage is fixed here, once and for all.
+fn finish(s: &Situation<'_>, plan: &mut Plan, mut attempt: Attempt, outcome: Outcome) {
+    attempt.observed = attempt.observed.stopped(s.now_ms());
+    if outcome.result == AttemptResult::Lost {
+        // The vendor has nothing to show for it, so it isn't charged beyond what vouchers paid already.
+        attempt.usage_ms = attempt.usage_ms.min(affordable(attempt.rate, attempt.lease.paid).0);
+    }
+    let report = s.assignment.and_then(|a| a.status.as_ref());
+    plan.status.exit_code = report.and_then(|r| r.exit_code);
+    plan.status.finished_at = report.and_then(|r| r.finished_at.clone()).or_else(|| Some(s.now_time()));
+    attempt.outcome = Some(outcome);
+    keep(plan, attempt);
+}
+
+/// What the hub wants of the member, with the top-up that goes with it.
+fn course(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, used: UsageMs, stop: Option<Stop>) -> Course {
+    if let Some(stop) = stop {
+        return Course::Stop(stop);
+    }
+    if s.job.spec.suspend {
+        return Course::Suspend;
+    }
+    let held = s.assignment.is_some_and(|a| a.spec.desired == Desired::Pause);
+    let money = spending::standing(s, attempt, used, held);
+    if let Some(total) = money.top_up {
+        plan.wish(Wish::TopUp(total));
+    }
+    if money.needs_funds {
+        plan.wish(Wish::LookAtFunds);
+    }
+    if let Some(ms) = money.again_ms {
+        plan.by(after_ms(s.now, ms.max(100)));
+    }
+    if money.may_run { Course::Run } else { Course::Short(money.short) }
+}
+
+/// Has the Assignment made, or says in it what is wanted, and sets the times that the member is held to.
+fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Course) {
+    let was = s.assignment.map(|a| a.spec.desired);
+    match course {
+        Course::Stop(_) => {
+            let by = Time(after_ms(s.now_time().0, s.rules.stop_seconds.saturating_mul(1000)));
+            let by = attempt.stop_by.get_or_insert(by);
+            plan.by(by.0);
+        }
+        Course::Suspend | Course::Short(_) => {
+            // A pause isn't the member's doing, so it is no longer held to the time it promised.
+            attempt.start_by = None;
+            attempt.pauses = attempt.pauses.saturating_add(u32::from(was == Some(Desired::Run) && ever_ran(attempt)));
+        }
+        Course::Run => {
+            if let Some(by) = attempt.start_by.as_ref().filter(|_| !ever_ran(attempt)) {
+                plan.by(by.0);
+            }
+        }
+    }
+    for at in s.job.spec.deadline.iter() {
+        plan.by(at.0);
+    }
+    if let Some(since) = attempt.observed.running_since_ms {
+        let longest = longest_run_ms(&s.job.spec).saturating_add(s.rules.overdue_seconds.saturating_mul(1000));
+        plan.by(after_ms(s.now, since.saturating_add(longest).saturating_sub(s.now_ms()).saturating_add(1000)));
+    }
+    match was {
+        None if course == Course::Run => plan.wish(Wish::Assign),
+        None => {}
+        Some(_) => tell(s, plan, course.desired(), &noted(s, attempt)),
+    }
+}
+
+/// What the hub has taken note of.
+fn noted(s: &Situation<'_>, attempt: &Attempt) -> Acknowledged {
+    let before = s.assignment.map(|a| a.spec.acknowledged.clone()).unwrap_or_default();
+    let paid = attempt.lease.paid;
+    // Usage is noted when it is paid for; the rest of the time it would be a write for each report.
+    let usage_ms = if paid == before.paid { before.usage_ms } else { attempt.usage_ms };
+    Acknowledged { started: before.started || ever_ran(attempt), usage_ms, finished: false, paid }
+}
+
+/// Presents a voucher when enough is owed.
+fn present_interim(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt) {
+    let due = settling::owed(attempt).saturating_sub(attempt.lease.paid);
+    let step = spending::price(attempt).of_run(s.rules.settle_seconds.saturating_mul(1000));
+    if !due.is_zero() && due >= step && s.chain.settle != Asked::Waiting {
+        plan.wish(Wish::Settle(settling::bill(attempt, false)));
+    }
+}
+
+/// Looks at the lease now and then: payer and provider can close it without the hub.
+fn watch_lease(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt) {
+    let Some(time) = s.chain.time else { return };
+    let every = s.rules.look_seconds;
+    let opened = attempt.lease.opened_at.as_ref().map_or(0, |at| unix_seconds(at.0));
+    let seen = s.chain.look.as_ref().map_or(opened, |look| look.at);
+    if seen.saturating_add(every) <= time {
+        plan.wish(Wish::LookAtLease);
+    }
+    plan.by(after_ms(s.now, every.saturating_mul(1000)));
+}
+
+/// The phase, and what people are told.
+fn progress(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, course: Course) -> Say {
+    let before = plan.status.phase;
+    let reported = s.reported();
+    let member = attempt.member.clone();
+    let (phase, say) = match (course, reported) {
+        (Course::Stop(stop), _) => {
+            let phase = if before == Phase::Opening { Phase::Starting } else { before };
+            (phase, Say::Stopping { member, why: stopped(stop).message })
+        }
+        (_, AssignmentPhase::Finishing) => (Phase::Running, Say::Finishing { member }),
+        (Course::Run, AssignmentPhase::Running) => (Phase::Running, Say::Running { member }),
+        (Course::Run, AssignmentPhase::Paused) => (Phase::Paused, Say::Resuming { member }),
+        (Course::Run, _) => (Phase::Starting, Say::Starting { member, trouble: report_message(s) }),
+        (paused, AssignmentPhase::Paused) => (Phase::Paused, paused_words(s, attempt, paused)),
+        (paused, _) if s.assignment.is_none() => (Phase::Paused, paused_words(s, attempt, paused)),
+        (paused, AssignmentPhase::Running) => (Phase::Running, paused_words(s, attempt, paused)),
+        (paused, _) => (before, paused_words(s, attempt, paused)),
+    };
+    plan.status.phase = phase;
+    if phase != before {
+        match phase {
+            Phase::Running if before == Phase::Paused => plan.note("Resumed", say.message()),
+            Phase::Running => plan.note("Started", say.message()),
+            Phase::Paused => plan.warn("Paused", say.message()),
+            _ => {}
+        }
+    }
+    say
+}
+
+fn report_message(s: &Situation<'_>) -> String {
+    s.assignment.and_then(|a| a.status.as_ref()).map(|r| r.message.clone()).unwrap_or_default()
+}
+
+fn paused_words(s: &Situation<'_>, attempt: &Attempt, course: Course) -> Say {
+    match course {
+        Course::Short(spending::Short::Budget) => Say::BudgetReached { budget: s.job.spec.budget.unwrap_or_default() },
+        Course::Short(spending::Short::Account) => Say::HoldEmpty {
+            payer: s.job.spec.payment.account,
+            hold: attempt.lease.hold,
+            trouble: s.chain.trouble.clone(),
+        },
+        _ => Say::Suspended,
+    }
+}
+
+fn after_ms(from: Timestamp, ms: u64) -> Timestamp {
+    from.checked_add(SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,8 @@
+//! Tests of the life of a job.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixtures;
+mod life;
+mod money;
+mod world;
+mod world_tests;

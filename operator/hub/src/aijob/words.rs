@@ -1,0 +1,367 @@
+//! What is said of a job, as data; in words, in one place.
+
+use eai_api::{
+    AIJobStatus,
+    aijob::{Outcome, Phase},
+    condition::{self, FUNDED, PLACED, READY, RECONCILING, SETTLED, STALLED, Status},
+};
+use eai_chain::Refusal;
+use eai_core::{address::Address, money::Amount};
+use k8s_openapi::jiff::Timestamp;
+
+use super::build::situation::whole_seconds;
+
+/// Reasons of outcomes, in one word each.
+pub mod reason {
+    /// All completions succeeded.
+    pub const COMPLETED: &str = "Completed";
+    /// The work's own failure.
+    pub const WORK_FAILED: &str = "WorkFailed";
+    /// The member lost the work.
+    pub const WORK_LOST: &str = "WorkLost";
+    /// The member's owner doesn't allow the work.
+    pub const REFUSED: &str = "Refused";
+    /// The member broke its promise.
+    pub const NOT_STARTED_IN_TIME: &str = "NotStartedInTime";
+    /// The member was removed.
+    pub const MEMBER_REMOVED: &str = "MemberRemoved";
+    /// The member didn't answer.
+    pub const MEMBER_SILENT: &str = "MemberSilent";
+    /// The vendor ended the job.
+    pub const CANCELLED: &str = "Cancelled";
+    /// The deadline passed.
+    pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+    /// The work ran too long.
+    pub const OVERDUE: &str = "Overdue";
+    /// Somebody closed the lease.
+    pub const LEASE_CLOSED: &str = "LeaseClosed";
+    /// The hub had it stopped.
+    pub const STOPPED: &str = "Stopped";
+
+    /// Whether work that ended so may be started again elsewhere. Not where the old work may still run: until attempts
+    /// are fenced by grants, that could run it twice.
+    pub fn may_be_repeated(reason: &str) -> bool {
+        ![MEMBER_REMOVED, MEMBER_SILENT, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED].contains(&reason)
+    }
+
+    /// A member's word for a reason, as a condition can hold it.
+    pub fn clean(said: &str) -> String {
+        let word: String = said.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
+        if word.starts_with(|c: char| c.is_ascii_alphabetic()) { word } else { STOPPED.to_owned() }
+    }
+}
+
+/// What is said of a job.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields say what they are; the words are in message()")]
+pub enum Say {
+    /// Suspended before it was placed.
+    HeldBack,
+    /// No member takes it.
+    NoMember { refusals: Vec<String> },
+    /// The payer must act first.
+    Unfunded { why: Unfunded, payer: Address, namespace: String },
+    /// A vendor or admin must act first.
+    Blocked { reason: &'static str, message: String },
+    /// A member is claimed, the lease asked for.
+    Opening { member: String, trouble: Option<String> },
+    /// The chain refused the lease.
+    OpeningRefused { reason: Refusal, payer: Address },
+    /// The lease can't be asked for.
+    OpeningImpossible(String),
+    /// The member prepares.
+    Starting { member: String, trouble: String },
+    /// It runs.
+    Running { member: String },
+    /// It has run; outputs are on their way.
+    Finishing { member: String },
+    /// It is asked to stop.
+    Stopping { member: String, why: String },
+    /// Paused by the vendor.
+    Suspended,
+    /// Paused: the budget is spent.
+    BudgetReached { budget: Amount },
+    /// Paused: the account is.
+    HoldEmpty { payer: Address, hold: Amount, trouble: Option<String> },
+    /// About to run again.
+    Resuming { member: String },
+    /// The bill is being settled.
+    Settling { owed: Amount, outcome: Option<Outcome>, trouble: Option<String> },
+    /// An attempt ended and another begins.
+    TryingAgain { member: String, outcome: Outcome },
+    /// All is over.
+    Over { phase: Phase, outcome: Outcome, paid: Amount, refunded: Amount },
+    /// Cancelled before anything ran.
+    Cancelled,
+    /// The deadline passed before a member took it.
+    DeadlineWhileWaiting,
+}
+
+/// Why a payer can't pay for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields say what they are; the words are in words()")]
+pub enum Unfunded {
+    /// Too little is free.
+    Balance { needed: Amount, free: Amount },
+    /// Nothing is authorised.
+    NotAuthorised,
+    /// The authorisation is over.
+    Expired,
+    /// The authorisation's cap would be passed.
+    Cap { needed: Amount, left: Amount },
+    /// The authorisation allows no such rate.
+    Rate { asked: Amount, allowed: Amount },
+    /// The job's own budget is spent on earlier attempts.
+    Budget { budget: Amount },
+}
+
+impl Unfunded {
+    /// One word.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Balance { .. } => "InsufficientFunds",
+            Self::NotAuthorised => "NotAuthorised",
+            Self::Expired => "AuthorisationExpired",
+            Self::Cap { .. } => "CapExceeded",
+            Self::Rate { .. } => "RateAboveAuthorisation",
+            Self::Budget { .. } => "BudgetReached",
+        }
+    }
+
+    fn words(self, payer: Address, namespace: &str) -> String {
+        let authorize = format!("kubectl eai authorize -n {namespace}");
+        match self {
+            Self::Balance { needed, free } => format!(
+                "The job needs a hold of {needed} EAI and {payer} has {free} free in the escrow; run `kubectl eai deposit                  AMOUNT` as {payer}, or wait for refunds."
+            ),
+            Self::NotAuthorised => format!(
+                "{payer} hasn't authorised this hub for namespace {namespace} as it is now (an authorisation isn't                  inherited by a namespace made again); run `{authorize}` as {payer}."
+            ),
+            Self::Expired => {
+                format!("{payer}'s authorisation for namespace {namespace} has expired; run `{authorize}` as {payer}.")
+            }
+            Self::Cap { needed, left } => format!(
+                "The job needs a hold of {needed} EAI and {payer}'s authorisation for namespace {namespace} has {left}                  left; run `{authorize}` with a higher cap as {payer}, or wait for refunds."
+            ),
+            Self::Rate { asked, allowed } => format!(
+                "The cheapest member that fits asks {asked} EAI per unit-hour and {payer} allows {allowed} for namespace                  {namespace}; run `{authorize}` with a higher rate as {payer}, or wait for a cheaper member."
+            ),
+            Self::Budget { budget } => {
+                format!("The budget of {budget} EAI was spent on earlier attempts; raise spec.budget to go on.")
+            }
+        }
+    }
+}
+
+/// The reason's word, in this project's spelling, when the chain is the one that refuses.
+fn refusal_reason(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::InsufficientBalance => "InsufficientFunds",
+        Refusal::NotAuthorized => "NotAuthorised",
+        Refusal::AuthorizationExpired => "AuthorisationExpired",
+        Refusal::RateAboveAuthorization => "RateAboveAuthorisation",
+        Refusal::CapExceeded => "CapExceeded",
+        Refusal::OpenByPassed => "OpenByPassed",
+        Refusal::OfferExpired => "OfferExpired",
+        Refusal::OfferCancelled => "OfferCancelled",
+        Refusal::RateAboveOffer => "RateAboveOffer",
+        Refusal::BadSignature => "BadSignature",
+        _ => "LeaseRefused",
+    }
+}
+
+/// How a job stands for kstatus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The hub is at work, or waits for a member.
+    Working,
+    /// Somebody must act.
+    Stalled,
+    /// It is as asked for.
+    Done,
+    /// Nothing more happens, and it isn't as asked for.
+    Ended,
+}
+
+impl Say {
+    /// One word.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::HeldBack | Self::Suspended => "Suspended",
+            Self::NoMember { .. } => "NoMemberFits",
+            Self::Unfunded { why, .. } => why.reason(),
+            Self::Blocked { reason, .. } => reason,
+            Self::Opening { trouble: Some(_), .. } => "ChainUnavailable",
+            Self::Opening { .. } => "OpeningLease",
+            Self::OpeningRefused { reason, .. } => refusal_reason(*reason),
+            Self::OpeningImpossible(_) => "LeaseImpossible",
+            Self::Starting { .. } => "Starting",
+            Self::Running { .. } => "Running",
+            Self::Finishing { .. } => "Finishing",
+            Self::Stopping { .. } => "Stopping",
+            Self::BudgetReached { .. } => "BudgetReached",
+            Self::HoldEmpty { .. } => "HoldEmpty",
+            Self::Resuming { .. } => "Resuming",
+            Self::Settling { trouble: Some(_), .. } => "SettlingDelayed",
+            Self::Settling { .. } => "Settling",
+            Self::TryingAgain { .. } => "TryingAgain",
+            Self::Over { outcome, .. } => &outcome.reason,
+            Self::Cancelled => reason::CANCELLED,
+            Self::DeadlineWhileWaiting => reason::DEADLINE_EXCEEDED,
+        }
+    }
+
+    /// One sentence or two that a person can act on.
+    pub fn message(&self) -> String {
+        match self {
+            Self::HeldBack => "The job is held back by spec.suspend; set it to false to have it placed.".to_owned(),
+            Self::NoMember { refusals } if refusals.is_empty() => {
+                "No member has joined this hub yet; the job waits for one.".to_owned()
+            }
+            Self::NoMember { refusals } => {
+                format!("No member takes the job now; it waits. {}.", refusals.join("; "))
+            }
+            Self::Unfunded { why, payer, namespace } => why.words(*payer, namespace),
+            Self::Blocked { message, .. } => message.clone(),
+            Self::Opening { member, trouble: None } => {
+                format!("{member} is claimed; its lease is being opened. Nothing runs before it is confirmed.")
+            }
+            Self::Opening { member, trouble: Some(trouble) } => {
+                format!("{member} is claimed; its lease can't be opened yet: {trouble}.")
+            }
+            Self::OpeningRefused { reason, payer } => {
+                format!("The escrow didn't open the lease from {payer}: {reason}. The job waits and is tried again.")
+            }
+            Self::OpeningImpossible(why) => format!("The lease can't be opened: {why}. The job is tried again."),
+            Self::Starting { member, trouble } if trouble.is_empty() => {
+                format!("{member} prepares the work. Nothing is billed until it runs.")
+            }
+            Self::Starting { member, trouble } => {
+                format!("{member} prepares the work ({trouble}). Nothing is billed until it runs.")
+            }
+            Self::Running { member } => format!("The work runs on {member}."),
+            Self::Finishing { member } => {
+                format!(
+                    "The work on {member} has ended and isn't billed any more; its log and outputs are on their way."
+                )
+            }
+            Self::Stopping { member, why } => format!("{member} is asked to stop the work. {why}"),
+            Self::Suspended => "Paused by spec.suspend; set it to false to resume.".to_owned(),
+            Self::BudgetReached { budget } => {
+                format!("Paused: the budget of {budget} EAI is spent. Raise spec.budget to resume.")
+            }
+            Self::HoldEmpty { trouble: Some(trouble), hold, .. } => {
+                format!("Paused: the {hold} EAI held are spent and no more can be had now: {trouble}.")
+            }
+            Self::HoldEmpty { payer, hold, .. } => format!(
+                "Paused: the {hold} EAI held are spent and {payer} has no more free, or allows no more. Run `kubectl eai \
+                 deposit` or `kubectl eai authorize` as {payer} to resume."
+            ),
+            Self::Resuming { member } => format!("{member} is asked to start the work again."),
+            Self::Settling { owed, trouble: None, .. } => {
+                format!("The attempt is over; {owed} EAI are being paid and the rest refunded.")
+            }
+            Self::Settling { owed, trouble: Some(trouble), .. } => {
+                format!("The attempt is over; {owed} EAI are owed, but the lease isn't closed yet: {trouble}.")
+            }
+            Self::TryingAgain { member, outcome } => {
+                format!(
+                    "The attempt on {member} ended ({}): {} Another attempt follows.",
+                    outcome.reason, outcome.message
+                )
+            }
+            Self::Over { phase: Phase::Succeeded, paid, refunded, .. } => {
+                format!("Done: {paid} EAI paid, {refunded} EAI refunded.")
+            }
+            Self::Over { outcome, paid, refunded, .. } => {
+                let said = if outcome.message.is_empty() { "The work failed." } else { &outcome.message };
+                format!("{said} {paid} EAI paid, {refunded} EAI refunded.")
+            }
+            Self::Cancelled => "Cancelled before any work ran; nothing is owed.".to_owned(),
+            Self::DeadlineWhileWaiting => "The deadline passed before a member could finish the job.".to_owned(),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match self {
+            Self::Unfunded { .. }
+            | Self::Blocked { .. }
+            | Self::OpeningImpossible(_)
+            | Self::BudgetReached { .. }
+            | Self::HoldEmpty { .. }
+            | Self::Settling { trouble: Some(_), .. }
+            | Self::HeldBack
+            | Self::Suspended => Standing::Stalled,
+            Self::OpeningRefused { reason, .. } if reason.is_about_funds() => Standing::Stalled,
+            Self::Over { phase: Phase::Succeeded, .. } => Standing::Done,
+            Self::Over { .. } | Self::Cancelled | Self::DeadlineWhileWaiting => Standing::Ended,
+            _ => Standing::Working,
+        }
+    }
+}
+
+/// Writes what is said into the conditions.
+pub fn write(status: &mut AIJobStatus, say: &Say, generation: Option<i64>, now: Timestamp) {
+    status.observed_generation = generation;
+    let now = whole_seconds(now).0;
+    let (reason, message) = (say.reason().to_owned(), say.message());
+    let standing = say.standing();
+    let conditions = &mut status.conditions;
+    let ready = if standing == Standing::Done { Status::True } else { Status::False };
+    condition::set(conditions, READY, ready, &reason, &message, generation, now);
+    // kstatus: these two are there only while they hold.
+    for (kind, holds) in
+        [(RECONCILING, standing == Standing::Working), (STALLED, standing == Standing::Stalled || say_failed(say))]
+    {
+        if holds {
+            condition::set(conditions, kind, Status::True, &reason, &message, generation, now);
+        } else {
+            condition::clear(conditions, kind);
+        }
+    }
+    aspects(status, say, generation, now);
+}
+
+/// Says that a member is claimed, and at what price.
+pub fn placed(status: &mut AIJobStatus, message: String, generation: Option<i64>, now: Timestamp) {
+    let now = whole_seconds(now).0;
+    condition::set(&mut status.conditions, PLACED, Status::True, "Claimed", message, generation, now);
+}
+
+fn say_failed(say: &Say) -> bool {
+    matches!(say, Say::Over { phase: Phase::Failed, .. } | Say::DeadlineWhileWaiting)
+}
+
+/// Placed, Funded and Settled, as far as this says anything new of them.
+fn aspects(status: &mut AIJobStatus, say: &Say, generation: Option<i64>, now: Timestamp) {
+    let attempt = status.attempt.clone();
+    let conditions = &mut status.conditions;
+    let mut set = |kind: &str, status: Status, reason: &str, message: String| {
+        condition::set(conditions, kind, status, reason, message, generation, now);
+    };
+    match say {
+        Say::NoMember { .. } => set(PLACED, Status::False, say.reason(), say.message()),
+        Say::TryingAgain { .. } => {
+            set(PLACED, Status::False, say.reason(), say.message());
+            set(FUNDED, Status::False, "LeaseClosed", "The last attempt's lease is closed.".to_owned());
+        }
+        Say::Unfunded { why, .. } => set(FUNDED, Status::False, why.reason(), say.message()),
+        Say::OpeningRefused { .. } | Say::OpeningImpossible(_) => {
+            set(FUNDED, Status::False, say.reason(), say.message());
+            set(PLACED, Status::False, "ClaimGivenUp", "The claim was given up with its lease.".to_owned());
+        }
+        Say::Opening { .. } => set(FUNDED, Status::Unknown, say.reason(), say.message()),
+        Say::HoldEmpty { .. } | Say::BudgetReached { .. } => set(FUNDED, Status::False, say.reason(), say.message()),
+        Say::Starting { .. } | Say::Running { .. } | Say::Resuming { .. } => {
+            if let Some(a) = &attempt {
+                let text = format!("Lease {} holds {} EAI.", a.lease.id, a.lease.hold);
+                set(FUNDED, Status::True, "LeaseOpen", text);
+            }
+        }
+        Say::Settling { .. } => set(SETTLED, Status::False, say.reason(), say.message()),
+        Say::Over { paid, refunded, .. } => {
+            set(SETTLED, Status::True, "LeaseClosed", format!("{paid} EAI paid, {refunded} EAI refunded."));
+        }
+        _ => {}
+    }
+}
