@@ -28,3 +28,6 @@ alloy::sol! {
         function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,3 +24,6 @@ pub fn to_word(amount: Amount) -> U256 {
 pub fn amount(word: U256) -> Result<Amount, LedgerError> {
     u128::try_from(word).map(Amount::from_wei).map_err(|_| LedgerError::BadAnswer(format!("an amount of {word} wei")))
 }
+
+#[cfg(test)]
+mod tests;

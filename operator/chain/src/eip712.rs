@@ -224,3 +224,6 @@ pub(crate) fn offer_to_sol(offer: &Offer) -> IEscrow::Offer {
         nonce: offer.nonce,
     }
 }
+
+#[cfg(test)]
+mod tests;

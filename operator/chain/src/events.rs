@@ -102,3 +102,6 @@ fn is(found: B256, wanted: LeaseId) -> bool {
 fn out_of_step() -> LedgerError {
     LedgerError::BadAnswer("the receipt's events don't match the batch".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

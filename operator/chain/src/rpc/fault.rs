@@ -126,3 +126,6 @@ impl From<TransportError> for SendFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

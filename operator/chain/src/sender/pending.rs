@@ -127,3 +127,6 @@ impl Pending {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
