@@ -135,14 +135,14 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Down => Testbed::remove(&dirs, true)?,
         Command::Status { output } => return status(&attach()?, output),
-        Command::Kubeconfig { cluster } => print!("{}", read(&attach()?.cluster(cluster)?.kubeconfig())?),
+        Command::Kubeconfig { cluster } => print(&read(&attach()?.cluster(cluster)?.kubeconfig())?)?,
         // Without `attach`: the logs of an `up` that failed are wanted most.
         Command::Logs { name, component } => {
-            print!("{}", read(&dirs.log(Service::named(&name, component.as_deref())?))?);
+            print(&read(&dirs.log(Service::named(&name, component.as_deref())?))?)?;
         }
         Command::Exec { cluster, node, command } => return exec(&attach()?, cluster, node, &command),
         Command::Push { source, name, tag } => println!("{}", attach()?.push_image(&source, &name, &tag)?),
-        Command::Times { cluster } => println!("{}", json!(attach()?.container_runs(cluster)?)),
+        Command::Times { cluster } => print(&format!("{}\n", json!(attach()?.container_runs(cluster)?)))?,
         Command::Stop(service) => attach()?.stop(service.service()?)?,
         Command::Cont(service) => attach()?.cont(service.service()?)?,
         Command::Kill(service) => attach()?.kill(service.service()?)?,
@@ -231,6 +231,17 @@ fn exec(testbed: &Testbed, cluster: ClusterName, node: bool, command: &[String])
     let mut command = if node { cluster.node_command(program) } else { cluster.command(program) };
     let source = command.args(arguments).stdin(std::process::Stdio::inherit()).exec();
     Err(Error::Io { what: format!("running {program}"), source })
+}
+
+/// Writes to standard output; a reader such as `head` that has seen enough is no error.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::Io { what: "writing to standard output".into(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &std::path::Path) -> Result<String> {

@@ -70,6 +70,18 @@ pub enum Error {
         /// Its last lines.
         tail: String,
     },
+    /// A service ended instead of coming up.
+    #[error("{service} ended before {what}; the end of {}:\n{tail}", log.display())]
+    Ended {
+        /// Which service.
+        service: crate::Service,
+        /// What was awaited of it.
+        what: String,
+        /// Its log.
+        log: PathBuf,
+        /// The log's last lines.
+        tail: String,
+    },
     /// A name that isn't one of ours.
     #[error("unknown {kind} {name:?}: one of {known}")]
     Unknown {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cgroup::Cgroups;
 use crate::dirs::{self, Dirs};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::names::{ClusterName, Component, REGISTRY, Service};
 use crate::pki::{self, Authority};
 use crate::process::{self, Record};
@@ -35,12 +35,15 @@ impl Plan<'_> {
         seconds: u64,
         done: impl Fn(&Record) -> bool,
     ) -> Result<()> {
-        let log = self.dirs.log(service);
-        let timeout =
-            |seconds| Error::Timeout { what: what.into(), seconds, tail: run::tail_of(&log), log: log.clone() };
-        let Some(record) = process::load(&self.dirs.record(service))? else { return Err(timeout(0)) };
-        let ended = process::until(Duration::from_secs(seconds), || done(&record) || !record.alive());
-        if ended && done(&record) { Ok(()) } else { Err(timeout(seconds)) }
+        let record = process::load(&self.dirs.record(service))?;
+        let Some(record) = record else { return Err(Error::NotUp(self.dirs.root().to_owned())) };
+        let over = process::until(Duration::from_secs(seconds), || done(&record) || !record.alive());
+        if over && done(&record) {
+            return Ok(());
+        }
+        let (log, what) = (self.dirs.log(service), what.to_owned());
+        let tail = run::tail_of(&log);
+        Err(if over { Error::Ended { service, what, log, tail } } else { Error::Timeout { what, seconds, log, tail } })
     }
 }
 
@@ -65,13 +68,13 @@ pub(crate) fn up(plan: &Plan, cluster: ClusterName) -> Result<()> {
     let arguments = ["apply", "--server-side", "--validate=false", "-f", "-"];
     run::output_with_input(&mut super::cluster::kubectl(plan.dirs, plan.tools, cluster, &arguments), &objects)?;
     let node = format!("node/{}", cluster.node());
-    kubectl(&["wait", "--for=create", &node, "--timeout=60s"])?;
-    kubectl(&["wait", "--for=condition=Ready", &node, "--timeout=60s"])?;
+    kubectl(&["wait", "--for=create", &node, "--timeout=120s"])?;
+    kubectl(&["wait", "--for=condition=Ready", &node, "--timeout=120s"])?;
     for (name, count) in cluster.devices() {
         let path = format!("{{.status.allocatable.{}}}={count}", name.replace('.', "\\."));
-        kubectl(&["wait", &format!("--for=jsonpath={path}"), &node, "--timeout=60s"])?;
+        kubectl(&["wait", &format!("--for=jsonpath={path}"), &node, "--timeout=120s"])?;
     }
-    kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"])?;
+    kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=120s"])?;
     (plan.progress)(&format!("{cluster}: the node is ready"));
     Ok(())
 }
@@ -83,6 +86,7 @@ fn prepare(plan: &Plan, cluster: ClusterName, dir: &Path) -> Result<()> {
         dirs::create(&dir.join(below))?;
     }
     dirs::create(&certs)?;
+    open_to_all(&dir.join("artifacts"))?;
     plan.cgroups.create(cluster.as_str())?;
     net::create_cluster(cluster)?;
     certificates(cluster, dir)?;
@@ -91,6 +95,12 @@ fn prepare(plan: &Plan, cluster: ClusterName, dir: &Path) -> Result<()> {
     dirs::write(&dir.join("runsc.toml"), &config::runsc())?;
     dirs::write(&dir.join("cni-conf/10-bridge.conflist"), &config::cni(cluster))?;
     dirs::write(&certs.join("hosts.toml"), &config::registry_host(&plan.dirs.registry_ca()))
+}
+
+/// A host path volume keeps its folder's mode whatever group the pod asks for, and the hub isn't root.
+fn open_to_all(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).context(|| format!("opening {}", dir.display()))
 }
 
 fn certificates(cluster: ClusterName, dir: &Path) -> Result<()> {
@@ -128,7 +138,7 @@ fn certificates(cluster: ClusterName, dir: &Path) -> Result<()> {
 fn import_images(plan: &Plan, cluster: ClusterName, dir: &Path) -> Result<()> {
     let containerd = Service::Cluster(cluster, Component::Containerd);
     let socket = dir.join("run-containerd/containerd.sock");
-    plan.wait(containerd, "containerd's socket", 30, |_| socket.exists())?;
+    plan.wait(containerd, "containerd's socket", 60, |_| socket.exists())?;
     for image in [&plan.tools.pause_image, &plan.tools.busybox_image] {
         let mut command = super::cluster::on_node(plan.dirs, plan.tools, cluster);
         run::output(command.args(["ctr", "-n", "k8s.io", "images", "import"]).arg(image))?;

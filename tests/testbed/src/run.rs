@@ -9,11 +9,19 @@ use crate::error::{Context, Error, Result};
 /// How much of a failed program's output an error carries, in bytes.
 const TAIL: usize = 4000;
 
-/// A command without input.
+/// Where Debian keeps programs for root, which isn't on everyone's PATH.
+const ROOTS_OWN: &str = "/usr/sbin:/sbin";
+
+/// A command without input, found on the PATH or among root's programs.
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).env("PATH", path());
     command
+}
+
+/// The caller's PATH, with root's programs at its end.
+pub(crate) fn path() -> String {
+    format!("{}:{ROOTS_OWN}", std::env::var("PATH").unwrap_or_default())
 }
 
 /// Runs a command to its end and returns what it wrote to standard output.
@@ -74,10 +82,9 @@ pub(crate) fn tail_of(log: &Path) -> String {
     tail(String::from_utf8_lossy(&bytes).trim_end(), TAIL).to_owned()
 }
 
-/// Whether a program is on the PATH, or where Debian keeps the ones for root.
+/// Whether a program is on the PATH or among root's programs.
 pub(crate) fn on_path(program: &str) -> bool {
-    let path = std::env::var("PATH").unwrap_or_default();
-    path.split(':').chain(["/usr/sbin", "/sbin"]).any(|dir| Path::new(dir).join(program).is_file())
+    path().split(':').any(|dir| Path::new(dir).join(program).is_file())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(crate) fn up(plan: &Plan) -> Result<()> {
     plan.cgroups.create("shared")?;
     plan.start(Service::Registry)?;
     plan.start(Service::Chain)?;
-    plan.wait(Service::Registry, "the registry's port", 30, |record| listens(record.pid, 5000))?;
+    plan.wait(Service::Registry, "the registry's port", 60, |record| listens(record.pid, 5000))?;
     wait_for_chain(plan)?;
     (plan.progress)("the registry and the chain answer");
     Ok(())
@@ -25,7 +25,7 @@ pub(crate) fn up(plan: &Plan) -> Result<()> {
 
 /// Waits for the chain's port.
 pub(crate) fn wait_for_chain(plan: &Plan) -> Result<()> {
-    plan.wait(Service::Chain, "the chain's port", 30, |record| listens(record.pid, 8545))
+    plan.wait(Service::Chain, "the chain's port", 60, |record| listens(record.pid, 8545))
 }
 
 /// Stops the chain at a moment when its state file is whole: it writes in place, which a real chain wouldn't do, and a

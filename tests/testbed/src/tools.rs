@@ -135,7 +135,7 @@ impl Tools {
 
     /// A PATH on which these programs come first and the caller's follow.
     pub fn path(&self) -> String {
-        format!("{}:{}", self.own_path(), std::env::var("PATH").unwrap_or_default())
+        format!("{}:{}", self.own_path(), run::path())
     }
 }
 

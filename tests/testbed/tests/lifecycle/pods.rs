@@ -87,7 +87,7 @@ fn volume_binds(hub: &Cluster, image: &str) {
     hub.kubectl_with_input(&["apply", "-f", "-"], claim).unwrap();
     let pod = format!(
         r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "writer"}}, "spec": {{"restartPolicy": "Never",
-        "volumes": [{{"name": "v", "persistentVolumeClaim": {{"claimName": "artifacts"}}}}],
+        "securityContext": {{"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}}, "volumes": [{{"name": "v", "persistentVolumeClaim": {{"claimName": "artifacts"}}}}],
         "containers": [{{"name": "c", "image": "{image}", "command": ["sh", "-c", "echo kept > /data/file"],
           "volumeMounts": [{{"name": "v", "mountPath": "/data"}}]}}]}}}}"#
     );
