@@ -1,0 +1,231 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use eai_core::{address::Address, money::Amount};
+
+use crate::{duration::Seconds, output::Format};
+
+/// EAI from a shell: as a kubectl plugin, `kubectl eai`.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-eai", bin_name = "kubectl eai", version, about, max_term_width = 120)]
+pub struct Cli {
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t, global = true)]
+    pub output: Format,
+    /// Where the hub is.
+    #[command(flatten)]
+    pub hub: HubArguments,
+    /// Where the chain is.
+    #[command(flatten)]
+    pub chain: ChainArguments,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the hub is, and which namespace is meant.
+#[derive(Args, Debug)]
+pub struct HubArguments {
+    /// The hub's kubeconfig.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context.
+    #[arg(long, global = true)]
+    pub context: Option<String>,
+    /// The namespace of jobs, and of authorisations.
+    #[arg(short, long, global = true)]
+    pub namespace: Option<String>,
+    /// The namespace of the hub itself.
+    #[arg(long, global = true, env = "EAI_HUB_NAMESPACE", default_value = "eai-system")]
+    pub hub_namespace: String,
+}
+
+/// Where the chain is, and who the caller is there.
+#[derive(Args, Debug)]
+pub struct ChainArguments {
+    /// The file of your private key on the chain.
+    #[arg(long, global = true, env = "EAI_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// The chain's JSON-RPC endpoint, instead of the one that the hub names.
+    #[arg(long, global = true, env = "EAI_RPC_URL", value_name = "URL", hide_env_values = true)]
+    pub rpc_url: Option<String>,
+    /// The Escrow, instead of the one that the hub names.
+    #[arg(long, global = true, env = "EAI_ESCROW", value_name = "ADDRESS")]
+    pub escrow: Option<Address>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The versions of this program and of the hub.
+    Version,
+    /// Look for what is wrong: with the hub, the chain, your rights and your authorisation.
+    Doctor,
+    /// Invite a member; prints what its owner installs. For the hub's admin.
+    Invite(Invite),
+    /// Join a member whose agent the hub runs (push mode). For the hub's admin.
+    Join(Join),
+    /// Accept a member that asks to join. For the hub's admin.
+    Approve {
+        /// The member.
+        member: String,
+    },
+    /// Remove a member: its rights end, its namespace goes. For the hub's admin.
+    Leave {
+        /// The member.
+        member: String,
+        /// Don't ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// The members and what they have.
+    Nodes,
+    /// What members charge.
+    Price {
+        /// Only this class, such as nvidia.com/gpu.
+        class: Option<String>,
+    },
+    /// Put EAI into your account in the Escrow.
+    Deposit {
+        /// How much.
+        amount: Amount,
+    },
+    /// What you have in and outside the Escrow, and what you authorised.
+    Balance,
+    /// Take EAI out of your account in the Escrow.
+    Withdraw {
+        /// How much; all that is free with --all.
+        #[arg(required_unless_present = "all")]
+        amount: Option<Amount>,
+        /// All that is free.
+        #[arg(long, conflicts_with = "amount")]
+        all: bool,
+        /// Where to; your own address if not given.
+        #[arg(long)]
+        to: Option<Address>,
+    },
+    /// Let this hub spend from your account for jobs of a namespace.
+    Authorize(Authorize),
+    /// Take an authorisation back: no new leases from now on; open ones still settle.
+    Revoke,
+    /// What your members earned.
+    Earnings,
+    /// Where a job stands.
+    Status {
+        /// The job.
+        job: String,
+    },
+    /// Why a job isn't running, and what to do about it.
+    Explain {
+        /// The job.
+        job: String,
+    },
+    /// A job's log: its last MiB.
+    Logs {
+        /// The job.
+        job: String,
+        /// Of which of its completions.
+        #[arg(long, default_value_t = 0)]
+        index: u32,
+    },
+    /// Bring home a job's outputs, checked against their digests.
+    Fetch(Fetch),
+    /// End a job: what ran is paid, the rest comes back.
+    Cancel {
+        /// The job.
+        job: String,
+    },
+    /// Print a shell's completion script.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// An invite.
+#[derive(Args, Debug)]
+pub struct Invite {
+    /// The member to invite.
+    pub member: String,
+    /// How long the invite holds.
+    #[arg(long, default_value = "24h")]
+    pub expires: Seconds,
+    /// The hub's API server as the member reaches it; the kubeconfig's if not given.
+    #[arg(long)]
+    pub server: Option<String>,
+    /// Write the chart's values to this file instead of printing them.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// A member in push mode.
+#[derive(Args, Debug)]
+pub struct Join {
+    /// The member.
+    pub member: String,
+    /// The hub runs the agent and dials the member. A member that dials the hub joins with an invite.
+    #[arg(long, required = true)]
+    pub push: bool,
+    /// A kubeconfig for the rights that the eai-agent chart gives on the member.
+    #[arg(long, value_name = "FILE")]
+    pub member_kubeconfig: PathBuf,
+    /// The agent's configuration (agent.yaml).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The key of the member's owner: offers are signed with it, its account is paid.
+    #[arg(long, value_name = "FILE")]
+    pub owner_key_file: PathBuf,
+    /// Permanent, Business or Personal.
+    #[arg(long, default_value = "Business")]
+    pub form: String,
+    /// Cloud, Enterprise, Home or MiningPool.
+    #[arg(long, default_value = "Cloud")]
+    pub site: String,
+    /// In your own words.
+    #[arg(long, default_value = "")]
+    pub region: String,
+}
+
+/// An authorisation.
+#[derive(Args, Debug)]
+pub struct Authorize {
+    /// The most it may spend in all.
+    #[arg(long)]
+    pub cap: Amount,
+    /// The highest price per unit-hour.
+    #[arg(long)]
+    pub max_rate: Amount,
+    /// For how long.
+    #[arg(long, default_value = "30d")]
+    pub expires: Seconds,
+}
+
+/// What to fetch.
+#[derive(Args, Debug)]
+pub struct Fetch {
+    /// The job.
+    pub job: String,
+    /// Outputs by name; all if none is given.
+    pub outputs: Vec<String>,
+    /// Where to put them.
+    #[arg(long, default_value = ".")]
+    pub dir: PathBuf,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

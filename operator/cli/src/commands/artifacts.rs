@@ -1,0 +1,139 @@
+//! `logs` and `fetch`.
+
+use std::io::{Write as _, stdout};
+
+use eai_api::{AIJob, AIJobSpec, aijob::Phase, artifact::OutputArtifact};
+use eai_core::digest::Digest;
+
+use crate::{
+    arguments::Fetch,
+    artifacts::{Source, destination, fetch as fetch_file},
+    error::{Error, Result},
+    hub::Hub,
+};
+
+/// Prints what is kept of a job's log.
+pub async fn logs(hub: &Hub, job: &str, index: u32) -> Result<()> {
+    let source = Source { namespace: &hub.job_namespace, job, output: None, index };
+    let mut log = Vec::new();
+    let (_, got) = source.copy(&hub.client, &mut log).await?;
+    // While the job runs its log grows; once it has ended it is what the digest says or it isn't the job's.
+    let object = hub.in_namespace::<AIJob>().get(job).await?;
+    let status = object.status.unwrap_or_default();
+    let promised = status.logs.iter().find(|log| log.index == index).map(|log| log.digest);
+    if status.phase.is_final() {
+        check(&format!("the log of {job}"), got, promised)?;
+    }
+    stdout().write_all(&log).map_err(|error| Error::Failed(format!("can't write: {error}")))
+}
+
+fn check(what: &str, got: Digest, promised: Option<Digest>) -> Result<()> {
+    match promised {
+        Some(promised) if promised != got => Err(Error::WrongDigest { what: what.to_owned(), got, promised }),
+        _ => Ok(()),
+    }
+}
+
+/// Brings home outputs.
+pub async fn fetch(hub: &Hub, arguments: &Fetch) -> Result<()> {
+    let job = hub.in_namespace::<AIJob>().get(&arguments.job).await?;
+    let status = job.status.unwrap_or_default();
+    let wanted = choose(&job.spec, &status.outputs, arguments, status.phase)?;
+    for artifact in wanted {
+        let path = job.spec.outputs.iter().find(|output| output.name == artifact.name).map(|output| &output.path);
+        let path = path.ok_or_else(|| Error::NotFound(format!("the job declares no output {}", artifact.name)))?;
+        let to = destination(&arguments.dir, path, artifact.index, job.spec.completions)?;
+        if to.exists() && !arguments.force {
+            let why =
+                format!("{} is there already; say --force to replace it, or --dir for another place", to.display());
+            return Err(Error::Failed(why));
+        }
+        let source = Source {
+            namespace: &hub.job_namespace,
+            job: &arguments.job,
+            output: Some(&artifact.name),
+            index: artifact.index,
+        };
+        let length = fetch_file(&source, &hub.client, &to, artifact.digest).await?;
+        println!("{}  {length} bytes  {}", to.display(), artifact.digest);
+    }
+    Ok(())
+}
+
+/// The outputs asked for, all if none is named.
+fn choose<'a>(
+    spec: &AIJobSpec,
+    outputs: &'a [OutputArtifact],
+    arguments: &Fetch,
+    phase: Phase,
+) -> Result<Vec<&'a OutputArtifact>> {
+    for name in &arguments.outputs {
+        if !outputs.iter().any(|output| output.name == *name) {
+            let declared = spec.outputs.iter().any(|output| output.name == *name);
+            return Err(Error::NotFound(missing(name, declared, phase)));
+        }
+    }
+    let wanted: Vec<_> = outputs
+        .iter()
+        .filter(|output| arguments.outputs.is_empty() || arguments.outputs.contains(&output.name))
+        .collect();
+    if wanted.is_empty() {
+        return Err(Error::NotFound(match phase {
+            phase if phase.is_final() => format!("{} left no outputs", arguments.job),
+            phase => format!("{} has no outputs yet: it is {phase}", arguments.job),
+        }));
+    }
+    Ok(wanted)
+}
+
+fn missing(name: &str, declared: bool, phase: Phase) -> String {
+    match (declared, phase.is_final()) {
+        (false, _) => format!("the job declares no output {name}; see spec.outputs"),
+        (true, false) => format!("{name} isn't there yet: the job is {phase}"),
+        (true, true) => format!("the job wrote no {name}, or one larger than its maxBytes; see kubectl eai logs"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec() -> AIJobSpec {
+        serde_json::from_value(json!({
+            "image": "x", "maxPrice": "1", "payment": {"account": format!("0x{}", "00".repeat(20))},
+            "outputs": [{"name": "model", "path": "m"}, {"name": "metrics", "path": "x"}],
+        }))
+        .unwrap()
+    }
+
+    fn left() -> Vec<OutputArtifact> {
+        let output =
+            |name: &str| OutputArtifact { name: name.into(), index: 0, digest: Digest::of(b""), size_bytes: 0 };
+        vec![output("model")]
+    }
+
+    fn arguments(outputs: &[&str]) -> Fetch {
+        let outputs = outputs.iter().map(|&name| name.to_owned()).collect();
+        Fetch { job: "digits".into(), outputs, dir: ".".into(), force: false }
+    }
+
+    #[test]
+    fn all_outputs_unless_some_are_named() {
+        assert_eq!(choose(&spec(), &left(), &arguments(&[]), Phase::Succeeded).unwrap().len(), 1);
+        assert_eq!(choose(&spec(), &left(), &arguments(&["model"]), Phase::Succeeded).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn says_why_an_output_is_missing() {
+        let why = |names: &[&str], phase| choose(&spec(), &left(), &arguments(names), phase).unwrap_err().to_string();
+        assert!(why(&["other"], Phase::Succeeded).contains("declares no output other"));
+        assert!(why(&["metrics"], Phase::Running).contains("isn't there yet: the job is Running"));
+        assert!(why(&["metrics"], Phase::Succeeded).contains("maxBytes"));
+        let none = choose(&spec(), &[], &arguments(&[]), Phase::Starting).unwrap_err();
+        assert_eq!(none.to_string(), "digits has no outputs yet: it is Starting");
+        assert_eq!(none.exit_code(), 3);
+    }
+}

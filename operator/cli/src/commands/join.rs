@@ -1,0 +1,164 @@
+//! Joining a member in push mode: the hub runs its agent, with a kubeconfig for the member.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use eai_api::{
+    ComputeNode,
+    names::{
+        AGENT_CONFIG_DIR, AGENT_CONFIG_KEY, AGENT_CONFIG_SECRET, KUBECONFIG_KEY, KUBECONFIG_SECRET, MEMBER_DIR,
+        OWNER_KEY_KEY, member_namespace,
+    },
+};
+use eai_chain::Key;
+use eai_runtime::kubeconfig;
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{Secret, ServiceAccount},
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    arguments::Join,
+    error::{Error, Result},
+    hub::{Hub, Info},
+};
+
+/// How long to wait for the hub to make the member's namespace.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Joins a member and hands the hub what its agent needs.
+pub async fn run(hub: &Hub, arguments: &Join) -> Result<()> {
+    let kubeconfig = read(&arguments.member_kubeconfig)?;
+    kubeconfig::parse_strict(&kubeconfig)
+        .map_err(|source| Error::Refused { path: arguments.member_kubeconfig.clone(), source })?;
+    let owner_key = read(&arguments.owner_key_file)?;
+    let owner = Key::parse(&owner_key)?.address();
+    let config = agent_config(&read(&arguments.config)?, arguments, &hub.info().await?)?;
+
+    let nodes: Api<ComputeNode> = Api::all(hub.client.clone());
+    let node = json!({
+        "apiVersion": "eai.network/v1alpha1",
+        "kind": "ComputeNode",
+        "metadata": {"name": arguments.member},
+        "spec": {
+            "owner": owner, "form": arguments.form, "site": arguments.site, "region": arguments.region,
+            "connection": "Push", "accepted": true,
+        },
+    });
+    let node: ComputeNode =
+        serde_json::from_value(node).map_err(|error| Error::Usage(format!("--form or --site: {error}")))?;
+    nodes.create(&PostParams::default(), &node).await?;
+
+    let namespace = member_namespace(&arguments.member);
+    await_namespace(hub, &namespace).await?;
+    let secrets: Api<Secret> = Api::namespaced(hub.client.clone(), &namespace);
+    let data = [(AGENT_CONFIG_KEY, config.as_str()), (OWNER_KEY_KEY, owner_key.trim())];
+    put(&secrets, AGENT_CONFIG_SECRET, &data).await?;
+    put(&secrets, KUBECONFIG_SECRET, &[(KUBECONFIG_KEY, &kubeconfig)]).await?;
+    println!("{} joins; watch it: kubectl get computenode {} -w", arguments.member, arguments.member);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(Error::file(path))
+}
+
+/// The owner's configuration with what the command line and the hub say of it filled in.
+fn agent_config(text: &str, arguments: &Join, info: &Info) -> Result<String> {
+    let bad = |error: &dyn std::fmt::Display| Error::Usage(format!("{}: {error}", arguments.config.display()));
+    let mut config: BTreeMap<String, Value> = serde_norway::from_str(text).map_err(|error| bad(&error))?;
+    let set = [
+        ("member", json!(arguments.member)),
+        ("mode", json!("Push")),
+        ("form", json!(arguments.form)),
+        ("site", json!(arguments.site)),
+        ("region", json!(arguments.region)),
+        ("memberKubeconfig", json!(format!("{MEMBER_DIR}/{KUBECONFIG_KEY}"))),
+        ("ownerKeyFile", json!(format!("{AGENT_CONFIG_DIR}/{OWNER_KEY_KEY}"))),
+        ("chain", json!({"id": info.chain_id, "escrow": info.escrow})),
+    ];
+    config.extend(set.map(|(name, value)| (name.to_owned(), value)));
+    config.remove("hub");
+    serde_norway::to_string(&config).map_err(|error| bad(&error))
+}
+
+/// Waits until the hub has made the member's namespace and rights.
+async fn await_namespace(hub: &Hub, namespace: &str) -> Result<()> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(hub.client.clone(), namespace);
+    let end = Instant::now() + PATIENCE;
+    while accounts.get_opt(eai_api::names::AGENT_ACCOUNT).await?.is_none() {
+        if Instant::now() >= end {
+            let why = format!("the hub hasn't made namespace {namespace}; kubectl eai doctor tells what keeps it");
+            return Err(Error::Failed(why));
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}
+
+async fn put(secrets: &Api<Secret>, name: &str, data: &[(&str, &str)]) -> Result<()> {
+    let data: BTreeMap<&str, ByteString> =
+        data.iter().map(|(key, value)| (*key, ByteString(value.as_bytes().to_vec()))).collect();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data});
+    secrets.patch(name, &PatchParams::apply("kubectl-eai").force(), &Patch::Apply(secret)).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use eai_core::address::Address;
+
+    use super::*;
+
+    fn arguments() -> Join {
+        Join {
+            member: "cloud-1".into(),
+            push: true,
+            member_kubeconfig: "k".into(),
+            config: "agent.yaml".into(),
+            owner_key_file: "o".into(),
+            form: "Business".into(),
+            site: "Cloud".into(),
+            region: "eu".into(),
+        }
+    }
+
+    fn info() -> Info {
+        let address = Address([0x11; 20]);
+        let hub_id = "0x".to_owned() + &"22".repeat(32);
+        Info {
+            hub_id: hub_id.parse().unwrap(),
+            hub_key: address,
+            chain_id: 5,
+            rpc_url: String::new(),
+            escrow: address,
+            version: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_hub_knows_is_filled_in_and_the_rest_kept() {
+        let text = "member: wrong\nhub: {url: x}\nprices: [{class: cpu, rate: '1'}]\n";
+        let config: Value = serde_norway::from_str(&agent_config(text, &arguments(), &info()).unwrap()).unwrap();
+        assert_eq!(config["member"], "cloud-1");
+        assert_eq!(config["mode"], "Push");
+        assert_eq!(config["memberKubeconfig"], "/etc/eai/member/kubeconfig");
+        assert_eq!(config["ownerKeyFile"], "/etc/eai/agent/owner-key");
+        assert_eq!(config["chain"]["id"], 5);
+        assert_eq!(config["prices"][0]["class"], "cpu");
+        assert!(config.get("hub").is_none());
+    }
+
+    #[test]
+    fn a_broken_file_is_named() {
+        let error = agent_config("[", &arguments(), &info()).unwrap_err();
+        assert!(error.to_string().starts_with("agent.yaml:"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -1,0 +1,56 @@
+//! One file for each command, or for a few that are one act and its opposite.
+
+mod approve;
+mod artifacts;
+mod doctor;
+mod explain;
+mod invite;
+mod job;
+mod join;
+mod leave;
+mod market;
+mod money;
+mod version;
+
+use clap::CommandFactory as _;
+
+use crate::{
+    arguments::{Cli, Command},
+    error::Result,
+    hub::Hub,
+};
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> Result<()> {
+    if let Command::Completion { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "kubectl-eai", &mut std::io::stdout());
+        return Ok(());
+    }
+    let hub = match Hub::connect(&cli.hub).await {
+        Ok(hub) => hub,
+        Err(error) if matches!(cli.command, Command::Version) => return version::alone(cli.output, &error),
+        Err(error) => return Err(error),
+    };
+    match &cli.command {
+        Command::Completion { .. } => Ok(()),
+        Command::Version => version::run(&hub, cli.output).await,
+        Command::Doctor => doctor::run(&hub, &cli).await,
+        Command::Invite(arguments) => invite::run(&hub, arguments).await,
+        Command::Join(arguments) => join::run(&hub, arguments).await,
+        Command::Approve { member } => approve::run(&hub, member).await,
+        Command::Leave { member, yes } => leave::run(&hub, member, *yes).await,
+        Command::Nodes => market::nodes(&hub, cli.output).await,
+        Command::Price { class } => market::prices(&hub, class.as_deref(), cli.output).await,
+        Command::Deposit { amount } => money::deposit(&hub, &cli.chain, *amount).await,
+        Command::Balance => money::balance(&hub, &cli.chain, cli.output).await,
+        Command::Withdraw { amount, to, .. } => money::withdraw(&hub, &cli.chain, *amount, *to).await,
+        Command::Authorize(arguments) => money::authorize(&hub, &cli.chain, arguments).await,
+        Command::Revoke => money::revoke(&hub, &cli.chain).await,
+        Command::Earnings => money::earnings(&hub, &cli.chain, cli.output).await,
+        Command::Status { job } => job::status(&hub, job, cli.output).await,
+        Command::Cancel { job } => job::cancel(&hub, job).await,
+        Command::Explain { job } => explain::run(&hub, job, cli.output).await,
+        Command::Logs { job, index } => artifacts::logs(&hub, job, *index).await,
+        Command::Fetch(arguments) => artifacts::fetch(&hub, arguments).await,
+    }
+}
