@@ -83,7 +83,8 @@ impl Cluster {
     /// An object, or a list, as JSON.
     pub fn get(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.kubectl(&[&["get", "-o", "json"], arguments].concat())?;
-        serde_json::from_str(&text).map_err(|error| Error::unexpected(format!("kubectl get {}", arguments.join(" ")), error))
+        serde_json::from_str(&text)
+            .map_err(|error| Error::unexpected(format!("kubectl get {}", arguments.join(" ")), error))
     }
 
     /// Runs `helm` and returns what it printed.

@@ -47,7 +47,8 @@ fn step(start: Instant, what: &str) {
 /// Runs the demo. Cleans up after itself unless told to keep, also after a failure.
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
-    let dir = std::path::absolute(&arguments.dir).map_err(|source| Error::File { path: arguments.dir.clone(), source })?;
+    let dir =
+        std::path::absolute(&arguments.dir).map_err(|source| Error::File { path: arguments.dir.clone(), source })?;
     // A chain that starts anew knows nothing of an earlier run's contracts.
     if eai_testbed::Testbed::attach(&Dirs::from_env()).is_err() {
         let _ = fs::remove_dir_all(&dir);

@@ -108,14 +108,19 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
     let file = values_file(stage, "hub", &values)?;
     let file = file.display().to_string();
     hub.helm(&[
-        "upgrade", "--install", "eai-hub", &chart("eai-hub"), "-n", HUB_NAMESPACE, "-f", &file, "--wait", "--timeout", "180s",
+        "upgrade",
+        "--install",
+        "eai-hub",
+        &chart("eai-hub"),
+        "-n",
+        HUB_NAMESPACE,
+        "-f",
+        &file,
+        "--wait",
+        "--timeout",
+        "180s",
     ])?;
-    hub.kubectl(&[
-        "wait",
-        "--for=condition=Available",
-        "apiservice/v1alpha1.artifacts.eai.network",
-        "--timeout=60s",
-    ])?;
+    hub.kubectl(&["wait", "--for=condition=Available", "apiservice/v1alpha1.artifacts.eai.network", "--timeout=60s"])?;
     Ok(())
 }
 

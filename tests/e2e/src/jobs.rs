@@ -39,7 +39,8 @@ impl Order {
     /// The example's manifests with the blanks filled, and the AIJob's name among them.
     pub fn manifests(&self, hub: &Cluster) -> Result<(Vec<Value>, String)> {
         let file = self.example.display().to_string();
-        let text = run::output(hub.command("kubectl")?.args(["create", "--dry-run=client", "-o", "json", "-f", &file]))?;
+        let text =
+            run::output(hub.command("kubectl")?.args(["create", "--dry-run=client", "-o", "json", "-f", &file]))?;
         let mut objects = Vec::new();
         for object in serde_json::Deserializer::from_str(&text).into_iter::<Value>() {
             let object = object.map_err(|error| Error::unexpected(&file, error))?;

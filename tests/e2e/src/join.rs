@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     balances::Contracts,
-    deploy::{HUB_NAMESPACE, Images, image_values, registry_of, values_file},
+    deploy::{Images, image_values, registry_of, values_file},
     error::Result,
     people::Person,
     run,
@@ -35,8 +35,8 @@ fn pull(stage: &Stage, member: &Member, owner: &Person, images: &Images, contrac
     let name = &member.cluster.name;
     let invite = stage.dir.join("values").join(format!("invite-{name}.yaml"));
     let _ = std::fs::remove_file(&invite);
-    run::output(stage.eai(None)?.args(["invite", name, "--namespace", HUB_NAMESPACE, "--out"]).arg(&invite))?;
-    let values = values_file(stage, name, &agent_values(stage, member, owner, images, contracts))?;
+    run::output(stage.eai(None)?.args(["invite", name, "--out"]).arg(&invite))?;
+    let values = values_file(stage, name, &agent_values(member, owner, images, contracts))?;
     install(stage, member, &[&invite.display().to_string(), &values.display().to_string()])?;
     run::wait(&format!("{name} asking to join"), 120, || {
         stage.hub.get(&["computenode", name]).map(|_| ()).map_err(|error| error.to_string())
@@ -48,17 +48,17 @@ fn pull(stage: &Stage, member: &Member, owner: &Person, images: &Images, contrac
 /// The owner prepares the member's cluster with the same chart and hands the admin a kubeconfig; the hub runs the agent.
 fn push(stage: &Stage, member: &Member, owner: &Person, images: &Images, contracts: &Contracts) -> Result<()> {
     let name = &member.cluster.name;
-    let values = agent_values(stage, member, owner, images, contracts);
+    let values = agent_values(member, owner, images, contracts);
     let file = values_file(stage, name, &values)?.display().to_string();
     install(stage, member, &[&file])?;
     let kubeconfig = stage.dir.join("values").join(format!("kubeconfig-{name}"));
     run::write_secret(&kubeconfig, &owner_kubeconfig(member)?)?;
     let config = stage.dir.join("values").join(format!("agent-{name}.yaml"));
-    run::write_secret(&config, &rendered_config(stage, member, &file)?)?;
+    run::write_secret(&config, &push_config(images).to_string())?;
     let key = stage.dir.join("keys").join(format!("owner-{name}"));
     run::write_secret(&key, &owner.key)?;
     let mut join = stage.eai(None)?;
-    join.args(["join", name, "--push", "--namespace", HUB_NAMESPACE, "--kubeconfig-file"]).arg(&kubeconfig);
+    join.args(["join", name, "--push", "--member-kubeconfig"]).arg(&kubeconfig);
     join.arg("--config").arg(&config).arg("--owner-key-file").arg(&key);
     run::output(join.args(["--form", "Business", "--site", "Cloud"]))?;
     Ok(())
@@ -66,8 +66,7 @@ fn push(stage: &Stage, member: &Member, owner: &Person, images: &Images, contrac
 
 fn install(stage: &Stage, member: &Member, values: &[&str]) -> Result<()> {
     let chart = stage.repository.join("charts/eai-agent").display().to_string();
-    let mut arguments =
-        vec!["upgrade", "--install", "eai-agent", &chart, "-n", AGENT_NAMESPACE, "--create-namespace"];
+    let mut arguments = vec!["upgrade", "--install", "eai-agent", &chart, "-n", AGENT_NAMESPACE, "--create-namespace"];
     for file in values {
         arguments.extend(["-f", file]);
     }
@@ -76,23 +75,45 @@ fn install(stage: &Stage, member: &Member, values: &[&str]) -> Result<()> {
 }
 
 /// The agent's chart values for a member.
-pub fn agent_values(stage: &Stage, member: &Member, owner: &Person, images: &Images, contracts: &Contracts) -> Value {
-    let (form, site) = match member.mode {
-        Mode::Pull => ("Personal", "Home"),
-        Mode::Push => ("Business", "Cloud"),
-    };
-    let prices: Vec<Value> = PRICES.iter().map(|(class, rate)| json!({"class": class, "rate": rate})).collect();
-    let _ = stage;
+fn agent_values(member: &Member, owner: &Person, images: &Images, contracts: &Contracts) -> Value {
+    let registries = json!([registry_of(&images.examples)]);
+    let name = json!({"name": member.cluster.name, "form": "Personal", "site": "Home", "region": "demo"});
+    match member.mode {
+        // The agent's own word is said on the hub; the chart makes rights and the namespace for work.
+        Mode::Push => json!({
+            "mode": "Push",
+            "image": image_values(&images.agent),
+            "member": name,
+            "limits": {"registries": registries},
+        }),
+        Mode::Pull => json!({
+            "mode": "Pull",
+            "image": image_values(&images.agent),
+            "member": name,
+            "ownerKey": {"value": owner.key.trim_start_matches("0x")},
+            "chain": {"id": contracts.chain_id, "escrow": contracts.escrow},
+            "prices": prices(),
+            "limits": {"registries": registries, "accelerators": accelerators()},
+        }),
+    }
+}
+
+/// The configuration of an agent that the hub runs: what its owner says of prices and limits.
+fn push_config(images: &Images) -> Value {
     json!({
-        "image": image_values(&images.agent),
-        "mode": if member.mode == Mode::Pull { "Pull" } else { "Push" },
-        "member": {"name": member.cluster.name, "form": form, "site": site, "region": "demo"},
-        "owner": {"key": {"value": owner.key.trim_start_matches("0x")}},
-        "chain": {"id": contracts.chain_id, "escrow": contracts.escrow.to_string()},
-        "prices": prices,
-        "limits": {"registries": [registry_of(&images.examples)]},
+        "prices": prices(),
+        "limits": {"registries": [registry_of(&images.examples)], "accelerators": accelerators()},
         "runtimeClass": "gvisor",
+        "outputsImage": images.agent,
     })
+}
+
+fn prices() -> Vec<Value> {
+    PRICES.iter().map(|(class, rate)| json!({"class": class, "rate": rate})).collect()
+}
+
+fn accelerators() -> Value {
+    json!({"nvidia.com/gpu": 4, "xilinx.com/fpga-xilinx_u250": 1})
 }
 
 /// A kubeconfig for the rights that the agent's chart gives on the member, by a token.
@@ -114,15 +135,6 @@ fn owner_kubeconfig(member: &Member) -> Result<String> {
         "users": [{"name": "agent", "user": {"token": token.trim()}}],
     });
     Ok(config.to_string())
-}
-
-/// The agent's configuration as the chart renders it, for an agent that the hub runs.
-fn rendered_config(stage: &Stage, member: &Member, values: &str) -> Result<String> {
-    let chart = stage.repository.join("charts/eai-agent").display().to_string();
-    let text = member.cluster.helm(&[
-        "template", "eai-agent", &chart, "-n", AGENT_NAMESPACE, "-f", values, "--show-only", "templates/config.yaml",
-    ])?;
-    Ok(text)
 }
 
 /// The vendor's namespace, money and word: deposits, and authorises the hub for the namespace.

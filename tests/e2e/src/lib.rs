@@ -5,8 +5,8 @@
 
 pub mod balances;
 pub mod cluster;
-pub mod deploy;
 pub mod demo;
+pub mod deploy;
 pub mod error;
 pub mod existing;
 pub mod fund;

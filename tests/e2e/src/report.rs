@@ -115,7 +115,10 @@ impl JobLine {
         let wei = |text: &str| text.parse::<u128>().unwrap_or(u128::MAX);
         let sum = wei(&self.paid).saturating_add(wei(&self.refunded)).saturating_add(wei(&self.held));
         fault(self.phase != "Succeeded", format!("ended {}", self.phase));
-        fault(wei(&self.deposited) != sum, format!("deposited {} but paid, refunded and held are {sum}", self.deposited));
+        fault(
+            wei(&self.deposited) != sum,
+            format!("deposited {} but paid, refunded and held are {sum}", self.deposited),
+        );
         fault(self.paid == "0", "the miner got nothing".to_owned());
         fault(self.output_digest.is_empty(), "left nothing to fetch".to_owned());
         if let Some(truth) = self.containerd_usage_ms {
