@@ -41,7 +41,7 @@ test: setup check ## Everything: units, contracts, charts, images, end to end on
 	npm test --prefix contracts
 	$(MAKE) images
 	images/test.sh
-	EAI_ANVIL="$$(tests/tool.sh anvil)" $(CARGO) test -q --workspace --exclude eai-e2e
+	EAI_ANVIL="$$($(OUT)/debug/eai-testbed build foundry)/anvil" $(CARGO) test -q --workspace --exclude eai-e2e
 	tests/e2e.sh
 
 .PHONY: e2e
