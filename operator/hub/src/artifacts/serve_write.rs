@@ -1,0 +1,125 @@
+//! Members' agents write the logs and outputs of their Assignments.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Response, StatusCode, header},
+};
+use eai_api::{Assignment, artifact::LOG_LIMIT_BYTES, names::member_of_namespace};
+use eai_core::{digest::Digest, epoch::Epoch};
+use kube::Api;
+use serde_json::json;
+
+use super::{
+    app::App,
+    authorize::{Action, Question},
+    error::{Refusal, json_response},
+    identity::Identity,
+    path::{Artifact, What, WriteQuery},
+    store::{Chunk, Key, UploadError},
+};
+
+/// The longest part of an output.
+const CHUNK_LIMIT: u64 = 4 << 20;
+
+/// Takes one part of a log or an output.
+pub async fn serve(
+    app: &App,
+    who: Identity,
+    artifact: Artifact,
+    query: WriteQuery,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response<Body>, Refusal> {
+    let Artifact { namespace, name, what, .. } = artifact;
+    if member_of_namespace(&namespace).is_none() {
+        return Err(Refusal::not_found(format!("{namespace} is no member's namespace")));
+    }
+    let user = who.user.clone();
+    let question = Question { identity: who, namespace: namespace.clone(), action: Action::UpdateAssignmentStatus };
+    if !app.asked(app.authorizer.allows(question)).await? {
+        return Err(Refusal::forbidden(format!("{user} may not update Assignments' status in namespace {namespace}")));
+    }
+    let chunk = chunk(&query, &what, length(headers)?)?;
+    let assignments: Api<Assignment> = Api::namespaced(app.client.clone(), &namespace);
+    let assignment = app.asked(assignments.get_opt(&name)).await?;
+    let assignment =
+        assignment.ok_or_else(|| Refusal::not_found(format!("there is no Assignment {name} in {namespace}")))?;
+    permitted(&assignment, &what, query.index, chunk.total)?;
+    let (uid, epoch) = identity(&assignment, &name)?;
+    let key = Key::new(uid, epoch, query.index, what).ok_or_else(|| Refusal::bad_request("no such artifact can be"))?;
+    let written = app.store.write(&key, chunk, body.into_data_stream()).await.map_err(refusal)?;
+    let code = if written.complete { StatusCode::CREATED } else { StatusCode::OK };
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "code": code.as_u16(), "message": format!("{} of {} bytes", written.received, chunk.total) });
+    Ok(json_response(code, status.to_string()))
+}
+
+/// The body's length, which must be said beforehand.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
+    let length = length.to_str().ok().and_then(|text| text.parse().ok());
+    length.map(Some).ok_or_else(|| Refusal::bad_request("Content-Length is no number"))
+}
+
+/// What is sent, checked against what may be.
+fn chunk(query: &WriteQuery, what: &What, length: Option<u64>) -> Result<Chunk, Refusal> {
+    let digest: Digest = query.digest.parse().map_err(|error| Refusal::bad_request(format!("digest: {error}")))?;
+    let limit = match what {
+        What::Log => LOG_LIMIT_BYTES,
+        What::Output(_) => CHUNK_LIMIT,
+    };
+    if length.is_some_and(|length| length > limit) {
+        return Err(Refusal::too_large(format!("a part holds at most {limit} bytes: send it in several")));
+    }
+    let total = query.total.or(length).ok_or_else(|| Refusal::bad_request("say total, the length of the whole"))?;
+    if *what == What::Log && (query.offset != 0 || total > limit) {
+        return Err(Refusal::too_large(format!("a log is its last {limit} bytes, sent at once")));
+    }
+    if query.offset > total {
+        return Err(Refusal::bad_request("offset lies beyond total"));
+    }
+    Ok(Chunk { digest, total, offset: query.offset, limit })
+}
+
+/// Whether the Assignment has such an artifact.
+fn permitted(assignment: &Assignment, what: &What, index: u32, total: u64) -> Result<(), Refusal> {
+    let workload = &assignment.spec.workload;
+    if index >= workload.completions {
+        return Err(Refusal::invalid(format!("index: the job has {} completions", workload.completions)));
+    }
+    let What::Output(name) = what else { return Ok(()) };
+    let Some(output) = workload.outputs.iter().find(|output| output.name == *name) else {
+        return Err(Refusal::invalid(format!("the job declares no output {name}")));
+    };
+    if total > output.max_bytes {
+        return Err(Refusal::too_large(format!("output {name} may hold {} bytes, not {total}", output.max_bytes)));
+    }
+    Ok(())
+}
+
+/// The job and attempt that an Assignment is of. Its name says so too, and must agree.
+fn identity<'a>(assignment: &'a Assignment, name: &str) -> Result<(&'a str, Epoch), Refusal> {
+    let spec = &assignment.spec;
+    if Epoch::from_name(name) != Ok((spec.job.uid.as_str(), spec.epoch)) {
+        return Err(Refusal::invalid(format!("Assignment {name} isn't named by its job and epoch")));
+    }
+    Ok((&spec.job.uid, spec.epoch))
+}
+
+fn refusal(error: UploadError) -> Refusal {
+    match error {
+        UploadError::Busy => Refusal::conflict(error.to_string()),
+        UploadError::WrongOffset(at) => Refusal::wrong_offset(at),
+        UploadError::TooLong(_) => Refusal::too_large(error.to_string()),
+        UploadError::BrokenOff(_) => Refusal::timeout(error.to_string()),
+        UploadError::WrongDigest { .. } => Refusal::invalid(format!("{error}; the upload was dropped, begin again")),
+        UploadError::Full => {
+            tracing::error!("no space is left for artifacts");
+            Refusal::full()
+        }
+        UploadError::Io(error) => {
+            tracing::error!(%error, "storing an artifact failed");
+            Refusal::internal()
+        }
+    }
+}

@@ -1,0 +1,209 @@
+use axum::http::{Request, StatusCode};
+use eai_core::digest::Digest;
+use serde_json::Value;
+
+use super::{super::sweep::sweep, world::*};
+
+fn put_path(what: &str, whole: &[u8], more: &str) -> String {
+    format!("{}?digest={}{more}", write_path(what), Digest::of(whole))
+}
+
+#[tokio::test]
+async fn a_log_is_written_by_the_agent_and_read_by_the_vendor() {
+    let world = World::new().await;
+    world.get(VENDOR, &read_path("log")).await.refusal(404);
+    for log in [b"epoch 1\n".as_slice(), b"epoch 1\nepoch 2\n"] {
+        assert_eq!(world.put(AGENT, &put_path("log", log, "&index=1"), log).await.code, StatusCode::CREATED);
+        let read = world.get(VENDOR, &read_path("log?index=1")).await;
+        assert_eq!((read.code, read.body.as_slice()), (StatusCode::OK, log));
+        assert_eq!(read.headers["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(read.headers["eai-content-digest"], Digest::of(log).to_string());
+    }
+    assert!(world.get(VENDOR, &read_path("log")).await.refusal(404).contains("no log yet"));
+    world.get(VENDOR, &read_path("log?index=1&epoch=g1-a2")).await.refusal(404);
+    assert_eq!(world.get(VENDOR, &read_path("log?index=1&epoch=g1-a1")).await.code, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_output_comes_in_parts_and_goes_in_ranges() {
+    let world = World::new().await;
+    let whole: Vec<u8> = (0..100).collect();
+    let path = |offset: u64| put_path("outputs/model", &whole, &format!("&offset={offset}&total=100"));
+    assert_eq!(world.put(AGENT, &path(0), &whole[..60]).await.code, StatusCode::OK);
+    world.get(VENDOR, &read_path("outputs/model")).await.refusal(404);
+    let stands = world.put(AGENT, &path(50), &whole[50..]).await;
+    assert!(stands.refusal(409).contains("60 bytes"));
+    let details: Value = serde_json::from_slice(&stands.body).unwrap();
+    assert_eq!(details["details"]["causes"][0]["message"], "60", "to be read by programs");
+    assert_eq!(world.put(AGENT, &path(60), &whole[60..]).await.code, StatusCode::CREATED);
+
+    let read = world.get(VENDOR, &read_path("outputs/model")).await;
+    assert_eq!((read.code, &read.body), (StatusCode::OK, &whole));
+    assert_eq!(read.headers["content-type"], "application/octet-stream");
+    let part = world.send(VENDOR, Request::get(read_path("outputs/model")).header("Range", "bytes=10-19"), b"").await;
+    assert_eq!((part.code, part.body.as_slice()), (StatusCode::PARTIAL_CONTENT, &whole[10..20]));
+    assert_eq!(part.headers["content-range"], "bytes 10-19/100");
+    assert_eq!(part.headers["eai-content-digest"], Digest::of(&whole).to_string());
+    let outside = world.send(VENDOR, Request::get(read_path("outputs/model")).header("Range", "bytes=100-"), b"").await;
+    assert_eq!((outside.code.as_u16(), outside.body.len()), (416, 0));
+    assert_eq!(outside.headers["content-range"], "bytes */100");
+    let head = world.send(VENDOR, Request::head(read_path("outputs/model")), b"").await;
+    assert_eq!((head.code, head.body.len()), (StatusCode::OK, 0));
+    assert_eq!(head.headers["content-length"], "100");
+}
+
+#[tokio::test]
+async fn who_may_not_get_the_job_reads_nothing_of_it() {
+    let world = World::new().await;
+    world.put(AGENT, &put_path("log", b"secret", ""), b"secret").await;
+    for user in [AGENT, "system:anonymous", "vendor2", "system:kube-aggregator"] {
+        let refused = world.get(user, &read_path("log")).await;
+        assert!(refused.refusal(403).contains(user));
+        assert!(!refused.text().contains("secret"));
+    }
+    let elsewhere = format!("{ROOT}/namespaces/other/aijobs/digits/log");
+    world.get(VENDOR, &elsewhere).await.refusal(403);
+}
+
+#[tokio::test]
+async fn who_may_not_update_the_assignment_writes_nothing() {
+    let world = World::new().await;
+    for user in [VENDOR, "system:serviceaccount:cn-other:agent"] {
+        world.put(user, &put_path("log", b"x", ""), b"x").await.refusal(403);
+    }
+    let theirs = format!("{ROOT}/namespaces/cn-other/assignments/{UID}-g1-a1/log?digest={}", Digest::of(b"x"));
+    world.put(AGENT, &theirs, b"x").await.refusal(403);
+    let vendors = format!("{ROOT}/namespaces/research/assignments/{UID}-g1-a1/log?digest={}", Digest::of(b"x"));
+    world.put(AGENT, &vendors, b"x").await.refusal(404);
+    assert_eq!(world.app.store.jobs().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_names_no_user_is_nobodys() {
+    let world = World::new().await;
+    for path in ["/healthz".to_owned(), "/apis".to_owned(), read_path("log")] {
+        world.get("", &path).await.refusal(401);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_remembered_but_not_for_somebody_else() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.get(VENDOR, &read_path("log")).await;
+    }
+    assert_eq!(world.api.asked.lock().unwrap().len(), 1);
+    world.get("vendor2", &read_path("log")).await.refusal(403);
+    let in_group = Request::get(read_path("log")).header("X-Remote-Group", "g");
+    world.send(VENDOR, in_group, b"").await;
+    assert_eq!(world.api.asked.lock().unwrap().len(), 3, "other groups are another identity");
+}
+
+#[tokio::test]
+async fn when_the_api_server_is_silent_nobody_is_let_in() {
+    let world = World::new().await;
+    *world.api.up.lock().unwrap() = false;
+    world.get(VENDOR, &read_path("log")).await.refusal(503);
+    world.put(AGENT, &put_path("log", b"x", ""), b"x").await.refusal(503);
+}
+
+#[tokio::test]
+async fn what_the_assignment_does_not_have_is_not_taken() {
+    let world = World::new().await;
+    let put = async |path: String, body: &[u8]| world.put(AGENT, &path, body).await;
+    assert!(put(put_path("outputs/other", b"x", ""), b"x").await.refusal(422).contains("no output other"));
+    assert!(put(put_path("log", b"x", "&index=2"), b"x").await.refusal(422).contains("2 completions"));
+    let long = vec![0; 101];
+    assert!(put(put_path("outputs/model", &long, ""), &long).await.refusal(413).contains("100 bytes"));
+    let missing = format!("{ROOT}/namespaces/cn-m/assignments/{UID}-g1-a2/log?digest={}", Digest::of(b"x"));
+    put(missing, b"x").await.refusal(404);
+    assert_eq!(world.app.store.jobs().await.unwrap().len(), 0);
+    let lies = put_path("outputs/model", &long, "&total=100");
+    put(lies, &long).await.refusal(413);
+    world.get(VENDOR, &read_path("outputs/model")).await.refusal(404);
+}
+
+#[tokio::test]
+async fn a_log_longer_than_a_mebibyte_is_refused_before_it_is_read() {
+    let world = World::new().await;
+    let long = vec![b'x'; (1 << 20) + 1];
+    world.put(AGENT, &put_path("log", &long, ""), &long).await.refusal(413);
+    let most = vec![b'x'; 1 << 20];
+    assert_eq!(world.put(AGENT, &put_path("log", &most, ""), &most).await.code, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_wrong_digest_is_refused_and_leaves_nothing() {
+    let world = World::new().await;
+    let refused = world.put(AGENT, &put_path("outputs/model", b"right", ""), b"wrong").await;
+    assert!(refused.refusal(422).contains(&Digest::of(b"right").to_string()));
+    world.get(VENDOR, &read_path("outputs/model")).await.refusal(404);
+    assert_eq!(world.put(AGENT, &put_path("outputs/model", b"right", ""), b"right").await.code, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn queries_that_make_no_sense_are_refused() {
+    let world = World::new().await;
+    for query in ["", "?digest=sha256:00", "?digest=x&index=-1", "?digest=x&digest=y", "?index=0"] {
+        world.put(AGENT, &format!("{}{query}", write_path("log")), b"x").await.refusal(400);
+    }
+    for query in ["?index=x", "?index=99999999999", "?epoch=1", "?epoch=../x"] {
+        world.get(VENDOR, &read_path(&format!("log{query}"))).await.refusal(400);
+    }
+    world.put(AGENT, &put_path("outputs/model", b"abc", "&total=3&offset=4"), b"").await.refusal(400);
+}
+
+#[tokio::test]
+async fn a_missing_output_is_told_apart_from_one_that_never_can_be() {
+    let world = World::new().await;
+    assert!(world.get(VENDOR, &read_path("outputs/model")).await.refusal(404).contains("isn't there"));
+    assert!(world.get(VENDOR, &read_path("outputs/other")).await.refusal(404).contains("model"));
+    assert!(world.get(VENDOR, &read_path("log?index=7")).await.refusal(404).contains("2 completions"));
+}
+
+#[tokio::test]
+async fn verbs_are_the_owners() {
+    let world = World::new().await;
+    world.put(VENDOR, &read_path("log"), b"x").await.refusal(405);
+    world.get(AGENT, &write_path("log")).await.refusal(405);
+    world.send(VENDOR, Request::delete(read_path("log")), b"").await.refusal(405);
+    world.put(VENDOR, "/apis", b"x").await.refusal(405);
+    world.get(VENDOR, "/apis/artifacts.eai.network/v1alpha1/nodes").await.refusal(404);
+}
+
+#[tokio::test]
+async fn discovery_is_as_kubernetes_clients_expect() {
+    let world = World::new().await;
+    let json = |answer: Answer| serde_json::from_slice::<Value>(&answer.body).unwrap();
+    let list = json(world.get("system:kube-aggregator", ROOT).await);
+    let list: k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList = serde_json::from_value(list).unwrap();
+    let names: Vec<_> = list.resources.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["aijobs/log", "aijobs/outputs", "assignments/log", "assignments/outputs"]);
+    assert_eq!(list.group_version, "artifacts.eai.network/v1alpha1");
+    let groups = json(world.get(VENDOR, "/apis").await);
+    assert_eq!(
+        (&groups["kind"], &groups["groups"][0]["name"]),
+        (&"APIGroupList".into(), &"artifacts.eai.network".into())
+    );
+
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+    let answer = world.send(VENDOR, Request::get("/apis").header("Accept", accept), b"").await;
+    assert_eq!(answer.headers["content-type"], "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    let list = json(answer);
+    let version = &list["items"][0]["versions"][0];
+    assert_eq!((&version["version"], &version["freshness"]), (&"v1alpha1".into(), &"Current".into()));
+    assert_eq!(version["resources"][0]["subresources"][1]["subresource"], "outputs");
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_job_that_is_gone_is_swept_away() {
+    let world = World::new().await;
+    world.put(AGENT, &put_path("log", b"x", ""), b"x").await;
+    std::fs::create_dir_all(world.scratch.path().join("jobs/gone/g1-a1/0/log")).unwrap();
+    *world.api.up.lock().unwrap() = false;
+    assert!(sweep(&world.app.client, &world.app.store).await.is_err(), "not knowing is no reason to remove");
+    assert_eq!(world.app.store.jobs().await.unwrap().len(), 2);
+    *world.api.up.lock().unwrap() = true;
+    assert_eq!(sweep(&world.app.client, &world.app.store).await.unwrap(), 1);
+    assert_eq!(world.app.store.jobs().await.unwrap(), [UID.to_owned()].into());
+}
