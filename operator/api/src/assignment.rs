@@ -32,8 +32,15 @@ use crate::{
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.job == oldSelf.job && self.epoch == oldSelf.epoch && self.workload == oldSelf.workload")
-        .message("an attempt's job, epoch and workload never change; a new attempt is a new Assignment")
+    validation = Rule::new("self.job == oldSelf.job && self.epoch == oldSelf.epoch \
+        && (self.role == oldSelf.role || self.role == 'Winner') && self.workload == oldSelf.workload && self.class == oldSelf.class && self.rate == oldSelf.rate \
+        && self.leaseId == oldSelf.leaseId")
+        .message("only desired, acknowledged and a contender's role change; a new attempt is a new Assignment"),
+    validation = Rule::new("oldSelf.desired != 'Stop' || self.desired == 'Stop'")
+        .message("what was stopped stays stopped; a new attempt is a new Assignment").field_path(".desired"),
+    validation = Rule::new("(!oldSelf.acknowledged.started || self.acknowledged.started) \
+        && (!oldSelf.acknowledged.finished || self.acknowledged.finished)")
+        .message("what was noted stays noted").field_path(".acknowledged")
 )]
 pub struct AssignmentSpec {
     /// The job.
@@ -67,10 +74,13 @@ pub struct AssignmentSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct JobRef {
     /// Its namespace on the hub.
+    #[schemars(schema_with = "schema::written_label")]
     pub namespace: String,
     /// Its name.
+    #[schemars(length(min = 1, max = 63))]
     pub name: String,
     /// Its UID.
+    #[schemars(schema_with = "schema::written_label")]
     pub uid: String,
 }
 
@@ -183,6 +193,7 @@ pub struct Acknowledged {
 pub struct AssignmentStatus {
     /// The spec's generation this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::generation")]
     pub observed_generation: Option<i64>,
     /// Where the attempt is.
     #[serde(default)]
@@ -201,9 +212,11 @@ pub struct AssignmentStatus {
     pub job_uid: Option<String>,
     /// When its first work container started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub started_at: Option<Time>,
     /// When its last work container finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub finished_at: Option<Time>,
     /// Work containers running now.
     #[serde(default)]
@@ -219,6 +232,7 @@ pub struct AssignmentStatus {
     pub usage_root: Option<String>,
     /// The exit code that decided the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::exit_code")]
     pub exit_code: Option<i32>,
     /// Logs uploaded to the hub.
     #[serde(default)]

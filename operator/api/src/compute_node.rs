@@ -31,7 +31,9 @@ use crate::{assignment::SealedSchema, schema};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.owner == oldSelf.owner && self.connection == oldSelf.connection")
-        .message("owner and connection can't change; remove the member and join again")
+        .message("owner and connection can't change; remove the member and join again"),
+    validation = Rule::new("self.connection == 'Push' || self.sealingKey != ''")
+        .message("a pull member brings its agent's public key, to which its token is sealed").field_path(".sealingKey")
 )]
 pub struct ComputeNodeSpec {
     /// The account that is paid for this member's work.
@@ -53,7 +55,7 @@ pub struct ComputeNodeSpec {
     /// The agent's public key (X25519, base64): tokens and secrets are sealed to it. Push members have none until their
     /// agent runs.
     #[serde(default)]
-    #[schemars(length(max = 64))]
+    #[schemars(schema_with = "schema::sealing_key")]
     pub sealing_key: String,
     /// The UID of the member's kube-system namespace, as it says. It stops mistakes, not liars.
     #[serde(default)]
@@ -109,15 +111,18 @@ pub enum Connection {
 pub struct ComputeNodeStatus {
     /// The spec's generation this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::generation")]
     pub observed_generation: Option<i64>,
     /// Ready, Accepted, Available, Reconciling, Stalled.
     #[serde(default)]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
     /// Its namespace on this hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// When the hub last saw its heartbeat change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
     pub last_seen: Option<Time>,
     /// The agent's first token, sealed to its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +144,7 @@ pub struct SealedToken {
     #[schemars(with = "SealedSchema")]
     pub sealed: Sealed,
     /// When it expires.
+    #[schemars(schema_with = "schema::written_time")]
     pub expires_at: Time,
 }
 

@@ -43,6 +43,10 @@ pub struct MemberReportSpec {
     #[serde(default)]
     #[schemars(length(max = 20_000), inner(length(max = 128)))]
     pub counted: Vec<String>,
+    /// The agent's public key (X25519, base64). A push member's ComputeNode has none, so secrets are sealed to this one.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::sealing_key")]
+    pub sealing_key: String,
 }
 
 /// Versions of what runs on a member.

@@ -4,10 +4,21 @@
 //! write (`written_*`) is checked by a pattern alone: CEL is charged for by how often a rule could run, and lists of
 //! statuses would go over Kubernetes' budget.
 
+use kube::core::Rule;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// The largest integer every JSON reader keeps exactly (2^53 - 1).
 pub const MAX_INTEGER: u64 = 9_007_199_254_740_991;
+
+/// What RFC 3339 and every reader here agree on. `format: date-time` alone lets pass what our readers refuse, such as an
+/// offset of 99 hours, and one object that can't be read stops everybody's watch. Kubernetes keeps whole seconds.
+const MOMENT: &str = "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\
+     (Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
+/// A rule for a field of an AIJob that is as it was made.
+pub fn fixed() -> Rule {
+    Rule::new("self == oldSelf").message("can't change; for another job, create another")
+}
 
 fn text(max_length: u32, rule: &str, message: &str) -> Schema {
     json_schema!({
@@ -19,6 +30,52 @@ fn text(max_length: u32, rule: &str, message: &str) -> Schema {
 
 fn pattern(max_length: u32, pattern: &str) -> Schema {
     json_schema!({ "type": "string", "maxLength": max_length, "pattern": pattern })
+}
+
+/// A moment, from a program.
+pub fn written_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time", "maxLength": 25, "pattern": MOMENT })
+}
+
+/// A moment. CEL's own reading of it finds the 30th of February.
+pub fn time(_: &mut SchemaGenerator) -> Schema {
+    text(
+        25,
+        &format!("self.matches('{MOMENT}') && timestamp(self).getFullYear() > 0"),
+        "write a moment as RFC 3339 does, to the second, such as 2026-03-01T18:00:00Z",
+    )
+}
+
+/// Conditions, one of each type.
+pub fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": { "type": "string", "maxLength": 316 },
+                "status": { "type": "string", "enum": ["True", "False", "Unknown"] },
+                "observedGeneration": { "type": "integer", "minimum": 0, "maximum": MAX_INTEGER },
+                "lastTransitionTime": { "type": "string", "format": "date-time", "maxLength": 25, "pattern": MOMENT },
+                "reason": { "type": "string", "maxLength": 1024 },
+                "message": { "type": "string", "maxLength": 32_768 },
+            },
+        },
+    })
+}
+
+/// A generation that a status speaks of.
+pub fn generation(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 0, "maximum": MAX_INTEGER })
+}
+
+/// An exit code.
+pub fn exit_code(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX })
 }
 
 /// An amount of EAI, from a program.
@@ -76,13 +133,22 @@ pub fn image(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// A Kubernetes resource quantity that isn't negative.
-pub fn quantity(_: &mut SchemaGenerator) -> Schema {
-    text(
-        24,
-        "self.matches('^([0-9]{1,15}([.][0-9]{0,9})?|[.][0-9]{1,9})(m|k|M|G|T|Ki|Mi|Gi|Ti)?$')",
-        "write a quantity such as 500m, 2 or 4Gi; it can't be negative",
-    )
+/// A quantity above nothing and at most `most`; what is no quantity at all is told so by the same sentence.
+fn quantity(least: &str, most: &str, message: &str) -> Schema {
+    let written = "self.matches('^([0-9]{1,15}([.][0-9]{0,9})?|[.][0-9]{1,9})(m|k|M|G|T|Ki|Mi|Gi|Ti)?$')";
+    let least = format!("quantity(self).compareTo(quantity('{least}')) >= 0");
+    let most = format!("quantity(self).compareTo(quantity('{most}')) <= 0");
+    text(24, &format!("{written} && {least} && {most}"), message)
+}
+
+/// Cores of a pod.
+pub fn cores(_: &mut SchemaGenerator) -> Schema {
+    quantity("1m", "10000", "write cores such as 500m or 4, from 1m to 10000")
+}
+
+/// Memory of a pod. Below a MiB it is a unit forgotten.
+pub fn memory(_: &mut SchemaGenerator) -> Schema {
+    quantity("1Mi", "100Ti", "write memory such as 512Mi or 4Gi, from 1Mi to 100Ti")
 }
 
 /// An extended resource's name.
@@ -107,6 +173,25 @@ pub fn env_name(_: &mut SchemaGenerator) -> Schema {
         "self.matches('^[A-Za-z_][A-Za-z0-9_]*$') && !self.startsWith('EAI_')",
         "an environment variable's name is letters, digits and _, and the prefix EAI_ is the platform's",
     )
+}
+
+/// The name of a Secret. The hub puts it in a request's path, where `..` or `?` would name something else.
+pub fn secret_name(_: &mut SchemaGenerator) -> Schema {
+    text(
+        253,
+        "self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",
+        "name a Secret of this namespace: lower-case letters, digits, - and .",
+    )
+}
+
+/// A key in a Secret.
+pub fn secret_key(_: &mut SchemaGenerator) -> Schema {
+    text(253, "self.matches('^[A-Za-z0-9._-]+$')", "name a key of the Secret: letters, digits, -, _ and .")
+}
+
+/// An X25519 public key, or nothing.
+pub fn sealing_key(_: &mut SchemaGenerator) -> Schema {
+    text(44, "self.matches('^([A-Za-z0-9+/]{43}=)?$')", "a sealing key is base64 of a 32-byte X25519 public key")
 }
 
 /// A name usable as a DNS label.

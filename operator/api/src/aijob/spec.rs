@@ -35,7 +35,7 @@ use crate::schema;
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
         priority = "1"
     ),
-    validation = "self.metadata.name.size() <= 63"
+    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name: use at most 63 characters")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -43,62 +43,68 @@ use crate::schema;
         .message("can't exceed completions").field_path(".parallelism"),
     validation = Rule::new("self.market != 'Race'")
         .message("Race isn't available in this version; use Posted").field_path(".market"),
-    validation = Rule::new("!has(self.deadline) || !has(oldSelf.deadline) || self.deadline == oldSelf.deadline")
-        .message("can't change; delete the job and create it again").field_path(".deadline"),
-    validation = Rule::new("self.image == oldSelf.image")
-        .message("can't change; delete the job and create it again").field_path(".image"),
-    validation = Rule::new("self.command == oldSelf.command && self.args == oldSelf.args && self.env == oldSelf.env \
-        && self.secrets == oldSelf.secrets && self.resources == oldSelf.resources \
-        && has(self.accelerator) == has(oldSelf.accelerator) \
-        && (!has(self.accelerator) || self.accelerator == oldSelf.accelerator) \
-        && self.completions == oldSelf.completions && self.parallelism == oldSelf.parallelism \
-        && self.network == oldSelf.network && self.outputs == oldSelf.outputs \
-        && self.maxDurationSeconds == oldSelf.maxDurationSeconds && self.payment == oldSelf.payment")
-        .message("only maxPrice, budget, placement, priority, retry, suspend and cancel can change; for another job, create another"),
+    validation = Rule::new("self.secrets.all(s, !self.env.exists(e, e.name == s.name))")
+        .message("a variable is set by env or by secrets, not by both").field_path(".secrets"),
+    validation = Rule::new("has(self.deadline) == has(oldSelf.deadline) \
+        && (!has(self.deadline) || timestamp(self.deadline) == timestamp(oldSelf.deadline))")
+        .message("can't change, come or go; for another job, create another").field_path(".deadline"),
+    validation = Rule::new("has(self.accelerator) == has(oldSelf.accelerator) \
+        && (!has(self.accelerator) || self.accelerator == oldSelf.accelerator)")
+        .message("can't change, come or go; for another job, create another").field_path(".accelerator"),
     validation = Rule::new("!oldSelf.cancel || self.cancel")
         .message("a cancelled job stays cancelled; create it again").field_path(".cancel")
 )]
 pub struct AIJobSpec {
     /// The image, by digest: `registry/repository@sha256:...`.
     #[schemars(schema_with = "schema::image")]
+    #[x_kube(validation = schema::fixed())]
     pub image: String,
     /// Overrides the image's entrypoint.
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(max = 4096)))]
+    #[x_kube(validation = schema::fixed())]
     pub command: Vec<String>,
     /// Arguments of the command.
     #[serde(default)]
     #[schemars(length(max = 256), inner(length(max = 4096)))]
+    #[x_kube(validation = schema::fixed())]
     pub args: Vec<String>,
     /// Plain environment variables. The member sees them.
     #[serde(default)]
     #[schemars(length(max = 128))]
+    #[x_kube(validation = schema::fixed(), merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
     /// Environment variables from Secrets of this namespace, sealed to the member that wins the job. They are safe on
     /// the way and from everyone else; whoever owns the member's machine can read them.
     #[serde(default)]
     #[schemars(length(max = 32))]
+    #[x_kube(validation = schema::fixed(), merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub secrets: Vec<SecretEnv>,
     /// Accelerators per pod. Without it the job is of class `cpu` and billed by core time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accelerator: Option<Accelerator>,
     /// Cores and memory per pod.
     #[serde(default)]
+    #[x_kube(validation = schema::fixed())]
     pub resources: Resources,
     /// How many pods must succeed.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1000))]
+    #[x_kube(validation = schema::fixed())]
     pub completions: u32,
     /// How many pods run at once, all on one member.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1000))]
+    #[x_kube(validation = schema::fixed())]
     pub parallelism: u32,
     /// What the container may reach.
     #[serde(default)]
+    #[x_kube(validation = schema::fixed())]
     pub network: Network,
     /// Files to keep, written under /eai/output.
     #[serde(default)]
     #[schemars(length(max = 32))]
+    #[x_kube(validation = schema::fixed(), merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub outputs: Vec<Output>,
     /// The most to pay per unit-hour: one accelerator, or one core, for an hour.
     #[schemars(schema_with = "schema::amount")]
@@ -110,18 +116,22 @@ pub struct AIJobSpec {
     /// The longest a pod may run.
     #[serde(default = "default_max_duration")]
     #[schemars(range(min = 1, max = 31_536_000))]
+    #[x_kube(validation = schema::fixed())]
     pub max_duration_seconds: u64,
     /// When the job is given up if it hasn't finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
     pub deadline: Option<Time>,
     /// Where it may run.
     #[serde(default)]
     pub placement: Placement,
     /// How members compete for it.
     #[serde(default)]
+    #[x_kube(validation = schema::fixed())]
     pub market: Market,
     /// What happens to the work when the member loses sight of the hub.
     #[serde(default)]
+    #[x_kube(validation = schema::fixed())]
     pub on_hub_loss: OnHubLoss,
     /// What happens when an attempt fails.
     #[serde(default)]
@@ -137,6 +147,7 @@ pub struct AIJobSpec {
     #[serde(default)]
     pub cancel: bool,
     /// Who pays.
+    #[x_kube(validation = schema::fixed())]
     pub payment: Payment,
 }
 
@@ -169,10 +180,10 @@ pub struct SecretEnv {
     #[schemars(schema_with = "schema::env_name")]
     pub name: String,
     /// The Secret's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(schema_with = "schema::secret_name")]
     pub secret_name: String,
     /// The key in the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(schema_with = "schema::secret_key")]
     pub key: String,
 }
 
@@ -202,11 +213,11 @@ pub struct Accelerator {
 pub struct Resources {
     /// Cores, such as `500m` or `4`.
     #[serde(default = "default_cpu")]
-    #[schemars(schema_with = "schema::quantity")]
+    #[schemars(schema_with = "schema::cores")]
     pub cpu: String,
     /// Memory, such as `2Gi`.
     #[serde(default = "default_memory")]
-    #[schemars(schema_with = "schema::quantity")]
+    #[schemars(schema_with = "schema::memory")]
     pub memory: String,
 }
 
