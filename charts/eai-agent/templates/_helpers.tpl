@@ -41,10 +41,14 @@ eai-agent-invite
 {{- if kindIs "string" . }}{{ quote . }}{{ else }}{{ int64 . | toString | quote }}{{ end }}
 {{- end }}
 
-{{/* The agent's configuration: unknown fields are errors there, so each is named here. */}}
+{{/*
+The agent's configuration: unknown fields are errors there, so each is named here. In push mode this is what the owner
+says; `kubectl eai join` adds what the hub knows.
+*/}}
 {{- define "eai-agent.config" -}}
 member: {{ .Values.member.name }}
-mode: Pull
+mode: {{ .Values.mode }}
+{{- if eq .Values.mode "Pull" }}
 hub:
   url: {{ .Values.hub.url | quote }}
   {{- if .Values.hub.ca }}
@@ -53,17 +57,19 @@ hub:
   {{- if include "eai-agent.inviteSecret" . }}
   inviteTokenFile: /etc/eai/invite/token
   {{- end }}
-agentNamespace: {{ .Release.Namespace }}
 ownerKeyFile: /etc/eai/owner-key/key
 chain:
   id: {{ .Values.chain.id | int64 }}
   escrow: {{ .Values.chain.escrow | quote }}
+{{- end }}
+agentNamespace: {{ .Release.Namespace }}
 form: {{ .Values.member.form }}
 site: {{ .Values.member.site }}
 region: {{ .Values.member.region | quote }}
 prices:
   {{- range .Values.prices }}
   - {class: {{ .class | quote }}, rate: {{ .rate | quote }}}
+  {{- else }} []
   {{- end }}
 startWithinSeconds: {{ .Values.startWithinSeconds | int64 }}
 offerValidSeconds: {{ .Values.offerValidSeconds | int64 }}
