@@ -29,6 +29,10 @@ pub const AGENT_ACCOUNT: &str = "agent";
 pub const TOKEN_SECRET: &str = "agent-token";
 /// The Lease in a `cn-` namespace that the agent renews as its heartbeat.
 pub const HEARTBEAT_LEASE: &str = "agent";
+/// The Secret in the agent's namespace on the member that holds the member's own keys.
+pub const IDENTITY_SECRET: &str = "eai-agent-identity";
+/// The key in [`IDENTITY_SECRET`] of the private key that tokens and secrets are sealed to.
+pub const SEALING_KEY_KEY: &str = "sealingKey";
 /// The Secret in a push member's `cn-` namespace that holds its kubeconfig, under [`KUBECONFIG_KEY`].
 pub const KUBECONFIG_SECRET: &str = "member-kubeconfig";
 /// The key of a kubeconfig in its Secret.

@@ -66,7 +66,8 @@ pub enum Command {
     Doctor,
     /// Invite a member; prints what its owner installs. For the hub's admin.
     Invite(Invite),
-    /// Join a member whose agent the hub runs (push mode). For the hub's admin.
+    /// Join a member: with --push the hub runs its agent, which is for the hub's admin; without, prints what its owner
+    /// does.
     Join(Join),
     /// Accept a member that asks to join. For the hub's admin.
     Approve {
@@ -89,10 +90,7 @@ pub enum Command {
         class: Option<String>,
     },
     /// Put EAI into your account in the Escrow.
-    Deposit {
-        /// How much.
-        amount: Amount,
-    },
+    Deposit(Deposit),
     /// What you have in and outside the Escrow, and what you authorised.
     Balance,
     /// Take EAI out of your account in the Escrow.
@@ -124,13 +122,7 @@ pub enum Command {
         job: String,
     },
     /// A job's log: its last MiB.
-    Logs {
-        /// The job.
-        job: String,
-        /// Of which of its completions.
-        #[arg(long, default_value_t = 0)]
-        index: u32,
-    },
+    Logs(Logs),
     /// Bring home a job's outputs, checked against their digests.
     Fetch(Fetch),
     /// End a job: what ran is paid, the rest comes back.
@@ -161,23 +153,23 @@ pub struct Invite {
     pub out: Option<PathBuf>,
 }
 
-/// A member in push mode.
+/// A member to join.
 #[derive(Args, Debug)]
 pub struct Join {
     /// The member.
     pub member: String,
     /// The hub runs the agent and dials the member. A member that dials the hub joins with an invite.
-    #[arg(long, required = true)]
+    #[arg(long, requires_all = ["member_kubeconfig", "config", "owner_key_file"])]
     pub push: bool,
     /// A kubeconfig for the rights that the eai-agent chart gives on the member.
-    #[arg(long, value_name = "FILE")]
-    pub member_kubeconfig: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub member_kubeconfig: Option<PathBuf>,
     /// The agent's configuration (agent.yaml).
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub config: Option<PathBuf>,
     /// The key of the member's owner: offers are signed with it, its account is paid.
-    #[arg(long, value_name = "FILE")]
-    pub owner_key_file: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "push")]
+    pub owner_key_file: Option<PathBuf>,
     /// Permanent, Business or Personal.
     #[arg(long, default_value = "Business")]
     pub form: String,
@@ -187,6 +179,25 @@ pub struct Join {
     /// In your own words.
     #[arg(long, default_value = "")]
     pub region: String,
+}
+
+/// A deposit.
+#[derive(Args, Debug)]
+pub struct Deposit {
+    /// How much.
+    pub amount: Amount,
+    /// Also let this hub spend that much for jobs of the namespace.
+    #[arg(long, requires = "max_rate")]
+    pub authorize: bool,
+    /// With --authorize: the most it may spend in all; the deposit if not given.
+    #[arg(long, requires = "authorize")]
+    pub cap: Option<Amount>,
+    /// With --authorize: the highest price per unit-hour.
+    #[arg(long, requires = "authorize")]
+    pub max_rate: Option<Amount>,
+    /// With --authorize: for how long.
+    #[arg(long, default_value = "30d")]
+    pub expires: Seconds,
 }
 
 /// An authorisation.
@@ -203,6 +214,22 @@ pub struct Authorize {
     pub expires: Seconds,
 }
 
+/// Which log.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// The job.
+    pub job: String,
+    /// Of which of its completions.
+    #[arg(long, default_value_t = 0)]
+    pub index: u32,
+    /// Of which attempt, counted from 1; the current or last one if not given.
+    #[arg(long)]
+    pub attempt: Option<u64>,
+    /// Go on printing until the job has ended.
+    #[arg(short, long)]
+    pub follow: bool,
+}
+
 /// What to fetch.
 #[derive(Args, Debug)]
 pub struct Fetch {
@@ -210,6 +237,9 @@ pub struct Fetch {
     pub job: String,
     /// Outputs by name; all if none is given.
     pub outputs: Vec<String>,
+    /// Only of this completion.
+    #[arg(long)]
+    pub index: Option<u32>,
     /// Where to put them.
     #[arg(long, default_value = ".")]
     pub dir: PathBuf,
@@ -220,6 +250,7 @@ pub struct Fetch {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use clap::CommandFactory as _;
 
     use super::*;
@@ -227,5 +258,39 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(["kubectl-eai"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn what_belongs_together_is_given_together() {
+        for line in [
+            "deposit 5",
+            "deposit 5 --authorize --max-rate 2",
+            "deposit 5 --authorize --max-rate 2 --cap 3 --expires 7d -n vision",
+            "join home-1",
+            "join cloud-1 --push --member-kubeconfig k --config c --owner-key-file o",
+            "withdraw --all",
+            "withdraw 1.5 --to 0x1111111111111111111111111111111111111111",
+            "logs digits -f --index 2 --attempt 1",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+        for line in [
+            "deposit",
+            "deposit -5",
+            "deposit 5 --authorize",
+            "deposit 5 --cap 3",
+            "join cloud-1 --push",
+            "join cloud-1 --member-kubeconfig k",
+            "withdraw",
+            "withdraw 1 --all",
+            "authorize --cap 1",
+            "authorize --cap 1 --max-rate 1e3",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
     }
 }

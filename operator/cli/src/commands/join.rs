@@ -5,19 +5,21 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use eai_api::{
     ComputeNode,
     names::{
-        AGENT_CONFIG_DIR, AGENT_CONFIG_KEY, AGENT_CONFIG_SECRET, KUBECONFIG_KEY, KUBECONFIG_SECRET, MEMBER_DIR,
-        OWNER_KEY_KEY, member_namespace,
+        AGENT_CONFIG_DIR, AGENT_CONFIG_KEY, AGENT_CONFIG_SECRET, IDENTITY_SECRET, KUBECONFIG_KEY, KUBECONFIG_SECRET,
+        MEMBER_DIR, OWNER_KEY_KEY, SEALING_KEY_KEY, member_namespace,
     },
 };
 use eai_chain::Key;
+use eai_core::seal::KeyPair;
 use eai_runtime::kubeconfig;
 use k8s_openapi::{
     ByteString,
     api::core::v1::{Secret, ServiceAccount},
 };
 use kube::{
-    Api,
+    Api, Client, Config,
     api::{Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -34,11 +36,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Joins a member and hands the hub what its agent needs.
 pub async fn run(hub: &Hub, arguments: &Join) -> Result<()> {
     let kubeconfig = read(&arguments.member_kubeconfig)?;
-    kubeconfig::parse_strict(&kubeconfig)
+    let member = kubeconfig::parse_strict(&kubeconfig)
         .map_err(|source| Error::Refused { path: arguments.member_kubeconfig.clone(), source })?;
     let owner_key = read(&arguments.owner_key_file)?;
     let owner = Key::parse(&owner_key)?.address();
     let config = agent_config(&read(&arguments.config)?, arguments, &hub.info().await?)?;
+    let sealing_key = identity(member, &agent_namespace(&config)).await?;
 
     let nodes: Api<ComputeNode> = Api::all(hub.client.clone());
     let node = json!({
@@ -47,7 +50,7 @@ pub async fn run(hub: &Hub, arguments: &Join) -> Result<()> {
         "metadata": {"name": arguments.member},
         "spec": {
             "owner": owner, "form": arguments.form, "site": arguments.site, "region": arguments.region,
-            "connection": "Push", "accepted": true,
+            "connection": "Push", "sealingKey": sealing_key, "accepted": true,
         },
     });
     let node: ComputeNode =
@@ -85,6 +88,33 @@ fn agent_config(text: &str, arguments: &Join, info: &Info) -> Result<String> {
     config.extend(set.map(|(name, value)| (name.to_owned(), value)));
     config.remove("hub");
     serde_norway::to_string(&config).map_err(|error| bad(&error))
+}
+
+/// The namespace on the member that the agent keeps its keys in: the configuration's, or its default.
+fn agent_namespace(config: &str) -> String {
+    let config: Value = serde_norway::from_str(config).unwrap_or_default();
+    config["agentNamespace"].as_str().unwrap_or("eai-agent").to_owned()
+}
+
+/// The member's public sealing key. The private one is made here unless the member has one, and kept there alone.
+async fn identity(member: Kubeconfig, namespace: &str) -> Result<String> {
+    let config = Config::from_custom_kubeconfig(member, &KubeConfigOptions::default()).await;
+    let config = config.map_err(|error| Error::Kubeconfig(error.to_string()))?;
+    let secrets: Api<Secret> = Api::namespaced(Client::try_from(config)?, namespace);
+    let unusable = |error: &dyn std::fmt::Display| {
+        Error::Failed(format!("the member's Secret {namespace}/{IDENTITY_SECRET} holds no usable key: {error}"))
+    };
+    if let Some(secret) = secrets.get_opt(IDENTITY_SECRET).await? {
+        let data = secret.data.unwrap_or_default().remove(SEALING_KEY_KEY).unwrap_or_default();
+        let text = String::from_utf8(data.0).map_err(|error| unusable(&error))?;
+        return Ok(KeyPair::from_private(&text).map_err(|error| unusable(&error))?.public());
+    }
+    let keys = KeyPair::generate();
+    let data = BTreeMap::from([(SEALING_KEY_KEY.to_owned(), ByteString(keys.private().as_bytes().to_vec()))]);
+    let mut secret = Secret { data: Some(data), ..Secret::default() };
+    secret.metadata.name = Some(IDENTITY_SECRET.to_owned());
+    secrets.create(&PostParams::default(), &secret).await?;
+    Ok(keys.public())
 }
 
 /// Waits until the hub has made the member's namespace and rights.
