@@ -170,6 +170,7 @@ contract Escrow is IEscrow, EIP712 {
     /// @inheritdoc IEscrow
     function finalize(LeaseTerms calldata terms) external {
         (bytes32 leaseId, LeaseSlot slot) = _notClosed(terms);
+        // slither-disable-next-line incorrect-equality
         if (slot.closingAt() == 0 || !_windowIsOver(slot)) revert ClosingWindowOpen();
         _leases[leaseId] = _close(leaseId, slot, terms);
     }
@@ -207,6 +208,7 @@ contract Escrow is IEscrow, EIP712 {
         standing.held = rest;
         standing.closingAt = uint64(slot.closingAt());
         if (standing.closingAt != 0) standing.state = LeaseState.Closing;
+        // slither-disable-next-line incorrect-equality
         else standing.state = rest == 0 ? LeaseState.Paused : LeaseState.Open;
     }
 
@@ -341,6 +343,7 @@ contract Escrow is IEscrow, EIP712 {
         LeaseSlot slot = _leases[leaseId];
         bytes4 reason = _refuseVoucher(leaseId, slot, settlement);
         uint256 due = reason == 0 ? _due(slot, settlement) : 0;
+        // slither-disable-next-line incorrect-equality
         if (reason == 0 && due == 0 && !settlement.isFinal) reason = NothingToSettle.selector;
         if (reason != 0) {
             emit SettleSkipped(leaseId, reason);
@@ -375,6 +378,7 @@ contract Escrow is IEscrow, EIP712 {
     /// lease is open or closing, so its terms are within the bounds that opening checked.
     function _due(LeaseSlot slot, Settlement calldata settlement) private view returns (uint256) {
         uint256 until = slot.closingAt();
+        // slither-disable-next-line incorrect-equality
         if (until == 0) until = block.timestamp;
         uint256 owed = Accrual.accrued(settlement.terms.rate, settlement.terms.milliUnits, until - slot.openedAt());
         if (owed > settlement.cumulativeAmount) owed = settlement.cumulativeAmount;

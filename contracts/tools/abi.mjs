@@ -5,17 +5,23 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const CONTRACTS = ["EAIToken", "Escrow"];
+/** JSON with an entry of a list on each line, so that a difference shows what changed. */
+const lines = (value) =>
+  Array.isArray(value) ? `[\n${value.map((entry) => ` ${JSON.stringify(entry)}`).join(",\n")}\n]` : JSON.stringify(value);
 const write = process.argv.includes("--write");
 let stale = 0;
 
 for (const name of CONTRACTS) {
   const built = JSON.parse(readFileSync(`${root}out/${name}.sol/${name}.json`, "utf8"));
   const { abi, bytecode, deployedBytecode } = built;
-  const wanted = `${JSON.stringify(
-    { contractName: name, abi, bytecode: bytecode.object, deployedBytecode: deployedBytecode.object, immutableReferences: deployedBytecode.immutableReferences ?? {} },
-    null,
-    1,
-  )}\n`;
+  // Where the constructor fills in immutables. The compiler lists them under numbers that change from build to build.
+  const immutables = Object.values(deployedBytecode.immutableReferences ?? {})
+    .flat()
+    .sort((one, other) => one.start - other.start);
+  const fields = { contractName: name, abi, immutables, bytecode: bytecode.object, deployedBytecode: deployedBytecode.object };
+  const wanted = `{\n${Object.entries(fields)
+    .map(([key, value]) => `"${key}": ${lines(value)}`)
+    .join(",\n")}\n}\n`;
   const path = `${root}abi/${name}.json`;
   if (write) {
     writeFileSync(path, wanted);

@@ -104,17 +104,17 @@ async function created(hash) {
 }
 
 /** `code` with the places of immutables set to zero. */
-function masked(code, references) {
+function masked(code, immutables) {
   const bytes = Buffer.from(code.slice(2), "hex");
-  for (const { start, length } of Object.values(references).flat()) bytes.fill(0, start, start + length);
+  for (const { start, length } of immutables) bytes.fill(0, start, start + length);
   return bytes;
 }
 
 /** Fails unless `address` holds the contract `name` of abi/. */
 async function checkCode(name, address) {
-  const { deployedBytecode, immutableReferences } = JSON.parse(readFileSync(`${ROOT}abi/${name}.json`, "utf8"));
+  const { deployedBytecode, immutables } = JSON.parse(readFileSync(`${ROOT}abi/${name}.json`, "utf8"));
   const code = await rpc("eth_getCode", [address, "latest"]);
-  if (!masked(code, immutableReferences).equals(masked(deployedBytecode, immutableReferences))) {
+  if (!masked(code, immutables).equals(masked(deployedBytecode, immutables))) {
     fail(`the code at ${address} isn't abi/${name}.json's: is abi/ up to date?`);
   }
 }

@@ -15,12 +15,14 @@ library Signatures {
 
     /// @notice Whether `signature` is `signer`'s own key's over `digest`.
     function isByKey(address signer, bytes32 digest, bytes calldata signature) internal pure returns (bool) {
+        // slither-disable-next-line unused-return
         (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
         return failure == ECDSA.RecoverError.NoError && recovered == signer;
     }
 
     /// @notice Whether `r` and `vs` (ERC-2098) are `signer`'s own key's signature over `digest`.
     function isByKey(address signer, bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (bool) {
+        // slither-disable-next-line unused-return
         (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, r, vs);
         return failure == ECDSA.RecoverError.NoError && recovered == signer;
     }

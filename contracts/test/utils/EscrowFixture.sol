@@ -34,7 +34,7 @@ abstract contract EscrowFixture is Test {
 
     function setUp() public virtual {
         vm.warp(START);
-        token = IEAIToken(deploy("EAIToken.sol:EAIToken", abi.encode(everythingTo(address(this)))));
+        token = deployToken();
         escrow = newEscrow(address(token), WINDOW);
         fund(payer, DEPOSIT);
         vm.prank(payer);
@@ -42,6 +42,11 @@ abstract contract EscrowFixture is Test {
     }
 
     // ------------------------------------------------------------------------------------------- builders
+
+    /// @notice The token, all of it this contract's.
+    function deployToken() internal returns (IEAIToken) {
+        return IEAIToken(deploy("EAIToken.sol:EAIToken", abi.encode(everythingTo(address(this)))));
+    }
 
     function newEscrow(address token_, uint256 window) internal returns (IEscrow) {
         return IEscrow(deploy("Escrow.sol:Escrow", abi.encode(token_, window)));

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IEscrow} from "../../src/interfaces/IEscrow.sol";
+import {IEAIToken} from "../utils/IEAIToken.sol";
+import {Test} from "../utils/Test.sol";
+import {Vm} from "../utils/Vm.sol";
+import {EscrowModel} from "./EscrowModel.sol";
+
+/// @notice Does to the escrow whatever the fuzzer says, does the same to the model, and checks that both answer alike.
+/// @dev Three people, each of them payer and provider at times, two hubs, two namespaces.
+contract EscrowHandler is Test {
+    uint256 private constant MAX_RATE = 10e18;
+
+    IEAIToken public immutable TOKEN;
+    IEscrow public immutable ESCROW;
+    EscrowModel public immutable MODEL;
+
+    /// @notice Tokens sent to the escrow without a deposit.
+    uint256 public donated;
+    /// @notice How often each branch was reached, by the selector of its outcome (0: success).
+    mapping(bytes4 action => mapping(bytes4 outcome => uint256)) public outcomes;
+
+    /// @dev Kept, because deriving an address from a key is the slowest thing in here.
+    address[3] private _people = [vm.addr(personKey(0)), vm.addr(personKey(1)), vm.addr(personKey(2))];
+    address[2] private _hubs = [vm.addr(hubKey(0)), vm.addr(hubKey(1))];
+
+    IEscrow.Settlement[] private _presented;
+    uint256[] private _presentedLease;
+
+    constructor(IEAIToken token, IEscrow escrow, EscrowModel model) {
+        (TOKEN, ESCROW, MODEL) = (token, escrow, model);
+        token.approve(address(escrow), type(uint256).max);
+    }
+
+    // ------------------------------------------------------------------------------------------------ actors
+
+    function personKey(uint256 seed) private pure returns (uint256) {
+        return 0x1000 + (seed % 3);
+    }
+
+    function hubKey(uint256 seed) private pure returns (uint256) {
+        return 0x2000 + (seed % 2);
+    }
+
+    function person(uint256 seed) public view returns (address) {
+        return _people[personKey(seed) - personKey(0)];
+    }
+
+    function hub(uint256 seed) public view returns (address) {
+        return _hubs[hubKey(seed) - hubKey(0)];
+    }
+
+    function namespace(uint256 seed) public pure returns (bytes32) {
+        return bytes32(seed % 2 + 1);
+    }
+
+    /// @dev A number of its own for each use of `seed`.
+    function pick(uint256 seed, uint256 use) private pure returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, use)));
+    }
+
+    /// @dev True once in `n`.
+    function oneIn(uint256 n, uint256 seed, uint256 use) private pure returns (bool) {
+        return pick(seed, use) % n == 0;
+    }
+
+    // ---------------------------------------------------------------------------------------------- accounts
+
+    function deposit(uint256 who, uint256 amount) external {
+        amount = bound(amount, 1, 1000e18);
+        ESCROW.depositFor(person(who), amount);
+        MODEL.deposit(person(who), amount);
+    }
+
+    function withdraw(uint256 who, uint256 amount) external {
+        uint256 balance = MODEL.balances(person(who));
+        if (balance == 0) return;
+        amount = bound(amount, 1, balance);
+        vm.prank(person(who));
+        ESCROW.withdraw(amount, address(this));
+        MODEL.withdraw(person(who), amount);
+    }
+
+    function donate(uint256 amount) external {
+        amount = bound(amount, 1, 1e18);
+        assertTrue(TOKEN.transfer(address(ESCROW), amount), "donate");
+        donated += amount;
+    }
+
+    function authorize(uint256 who, uint256 seed, uint256 cap) external {
+        (address payer, address hub_, bytes32 ns) = (person(who), hub(pick(seed, 1)), namespace(pick(seed, 2)));
+        cap = bound(cap, 0, 3000e18);
+        uint256 maxRate = oneIn(6, seed, 3) ? bound(pick(seed, 4), 0, MAX_RATE) : MAX_RATE;
+        uint64 expiry = uint64(block.timestamp + bound(pick(seed, 5), 1, 60 days));
+        vm.prank(payer);
+        ESCROW.authorize(hub_, ns, cap, maxRate, expiry);
+        MODEL.authorize(MODEL.grantKey(payer, hub_, ns), cap, maxRate, expiry);
+    }
+
+    function revoke(uint256 who, uint256 seed) external {
+        if (!oneIn(3, seed, 0)) return; // or nothing would ever be open
+        (address payer, address hub_, bytes32 ns) = (person(who), hub(pick(seed, 1)), namespace(pick(seed, 2)));
+        vm.prank(payer);
+        ESCROW.revoke(hub_, ns);
+        MODEL.revoke(MODEL.grantKey(payer, hub_, ns));
+    }
+
+    function cancelOffers(uint256 who) external {
+        vm.prank(person(who));
+        ESCROW.cancelOffers();
+        MODEL.cancelOffers(person(who));
+    }
+
+    // ------------------------------------------------------------------------------------------------ leases
+
+    function open(uint256 seed, uint256 hold) external {
+        uint256 count = 1 + pick(seed, 100) % 3;
+        IEscrow.LeaseRequest[] memory requests = new IEscrow.LeaseRequest[](count);
+        IEscrow.Offer[] memory offers = new IEscrow.Offer[](count);
+        bytes[] memory signatures = new bytes[](count);
+        bytes4[] memory wanted = new bytes4[](count);
+        address hub_ = hub(pick(seed, 101));
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 s = pick(seed, 200 + i);
+            requests[i] = requestFrom(s, pick(hold, i));
+            offers[i] = offerFrom(s);
+            bool forged = oneIn(10, s, 1);
+            signatures[i] = sign(forged ? 0xBAD : personKey(pick(s, 2)), ESCROW.offerDigest(offers[i]));
+            wanted[i] = MODEL.open(
+                termsFrom(requests[i], offers[i].provider, hub_),
+                requests[i].hold,
+                requests[i].openBy,
+                offers[i],
+                !forged
+            );
+        }
+        vm.recordLogs();
+        vm.prank(hub_);
+        ESCROW.openBatch(requests, offers, signatures);
+        checkOutcomes(this.open.selector, IEscrow.OpenSkipped.selector, wanted);
+    }
+
+    function requestFrom(uint256 s, uint256 hold) private view returns (IEscrow.LeaseRequest memory) {
+        return IEscrow.LeaseRequest({
+            payer: person(pick(s, 3)),
+            namespaceId: namespace(pick(s, 4)),
+            jobId: bytes32(pick(s, 5) % 3),
+            generation: 1,
+            attempt: uint64(pick(s, 6) % 2),
+            // a few rates and sizes, so that the same lease comes up again
+            rate: MAX_RATE / (1 + pick(s, 7) % 4),
+            milliUnits: oneIn(12, s, 8) ? 0 : oneIn(2, s, 9) ? 1000 : 8000,
+            hold: oneIn(12, s, 10) ? 0 : bound(hold, 1, 300e18),
+            openBy: oneIn(12, s, 11) ? uint64(block.timestamp - 1) : uint64(block.timestamp + 10)
+        });
+    }
+
+    function offerFrom(uint256 s) private view returns (IEscrow.Offer memory) {
+        address provider = person(pick(s, 2));
+        return IEscrow.Offer({
+            provider: provider,
+            member: "member",
+            class: "cpu",
+            rate: oneIn(6, s, 12) ? bound(pick(s, 13), 0, MAX_RATE) : MAX_RATE,
+            startWithin: 60,
+            validUntil: oneIn(12, s, 14) ? uint64(block.timestamp - 1) : uint64(block.timestamp),
+            nonce: uint64(MODEL.nonces(provider)) + (oneIn(12, s, 15) ? 1 : 0)
+        });
+    }
+
+    function termsFrom(IEscrow.LeaseRequest memory request, address provider, address hub_)
+        private
+        pure
+        returns (IEscrow.LeaseTerms memory)
+    {
+        return IEscrow.LeaseTerms({
+            payer: request.payer,
+            provider: provider,
+            hubKey: hub_,
+            namespaceId: request.namespaceId,
+            jobId: request.jobId,
+            generation: request.generation,
+            attempt: request.attempt,
+            rate: request.rate,
+            milliUnits: request.milliUnits
+        });
+    }
+
+    function topUp(uint256 which, uint256 seed, uint256 amount) external {
+        if (MODEL.count() == 0) return;
+        which %= MODEL.count();
+        IEscrow.LeaseTerms[] memory list = new IEscrow.LeaseTerms[](1);
+        uint256[] memory amounts = new uint256[](1);
+        bytes4[] memory wanted = new bytes4[](1);
+        list[0] = MODEL.leaseAt(which).terms;
+        amounts[0] = oneIn(10, seed, 0) ? 0 : bound(amount, 1, 300e18);
+        address caller = oneIn(10, seed, 1) ? person(seed) : list[0].hubKey;
+        wanted[0] = MODEL.topUp(which, caller, amounts[0]);
+        vm.recordLogs();
+        vm.prank(caller);
+        ESCROW.topUpBatch(list, amounts);
+        checkOutcomes(this.topUp.selector, IEscrow.TopUpSkipped.selector, wanted);
+    }
+
+    function settle(uint256 seed, uint256 amount) external {
+        if (MODEL.count() == 0) return;
+        uint256 count = 1 + pick(seed, 100) % 3;
+        IEscrow.Settlement[] memory settlements = new IEscrow.Settlement[](count);
+        bytes4[] memory wanted = new bytes4[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 s = pick(seed, 200 + i);
+            uint256 which = pick(s, 1) % MODEL.count();
+            bool forged = oneIn(10, s, 2);
+            settlements[i] = voucherFrom(which, s, pick(amount, i), forged);
+            wanted[i] = MODEL.settle(which, settlements[i].cumulativeAmount, settlements[i].isFinal, !forged);
+            if (!forged) {
+                _presented.push(settlements[i]);
+                _presentedLease.push(which);
+            }
+        }
+        present(this.settle.selector, settlements, wanted);
+    }
+
+    /// @dev Around what is owed: below, at and above it; final once in eight.
+    function voucherFrom(uint256 which, uint256 s, uint256 amount, bool forged)
+        private
+        view
+        returns (IEscrow.Settlement memory settlement)
+    {
+        EscrowModel.ModelLease memory lease = MODEL.leaseAt(which);
+        settlement.terms = lease.terms;
+        settlement.cumulativeAmount =
+            oneIn(10, s, 3) ? amount : bound(amount, lease.paid, lease.paid + 2 * MODEL.accrued(lease) + 1);
+        settlement.cumulativeUsageMs = pick(s, 4);
+        settlement.usageRoot = bytes32(pick(s, 5));
+        settlement.isFinal = oneIn(8, s, 6);
+        uint256 key = settlement.terms.hubKey == hub(0) ? hubKey(0) : hubKey(1);
+        (uint8 v, bytes32 r, bytes32 vs) = vm.sign(forged ? 0xBAD : key, digestOf(settlement));
+        (settlement.r, settlement.vs) = (r, bytes32(uint256(vs) | (uint256(v - 27) << 255)));
+    }
+
+    /// @dev Presents a voucher again that was presented before.
+    function replay(uint256 seed) external {
+        if (_presented.length == 0) return;
+        uint256 i = seed % _presented.length;
+        IEscrow.Settlement[] memory settlements = new IEscrow.Settlement[](1);
+        bytes4[] memory wanted = new bytes4[](1);
+        settlements[0] = _presented[i];
+        wanted[0] = MODEL.settle(_presentedLease[i], settlements[0].cumulativeAmount, settlements[0].isFinal, true);
+        present(this.replay.selector, settlements, wanted);
+    }
+
+    function present(bytes4 action, IEscrow.Settlement[] memory settlements, bytes4[] memory wanted) private {
+        vm.recordLogs();
+        ESCROW.settleBatch(settlements);
+        checkOutcomes(action, IEscrow.SettleSkipped.selector, wanted);
+    }
+
+    function startClosing(uint256 which, uint256 seed) external {
+        if (MODEL.count() == 0) return;
+        which %= MODEL.count();
+        IEscrow.LeaseTerms memory terms = MODEL.leaseAt(which).terms;
+        address caller = oneIn(2, seed, 0) ? terms.payer : terms.provider;
+        if (oneIn(8, seed, 1)) caller = hub(seed);
+        bool wanted = MODEL.startClosing(which, caller);
+        vm.prank(caller);
+        (bool ok, bytes memory reason) = address(ESCROW).call(abi.encodeCall(IEscrow.startClosing, (terms)));
+        assertTrue(ok == wanted, "startClosing");
+        ++outcomes[this.startClosing.selector][ok ? bytes4(0) : bytes4(reason)];
+    }
+
+    function finalize(uint256 which) external {
+        if (MODEL.count() == 0) return;
+        which %= MODEL.count();
+        bool wanted = MODEL.finalize(which);
+        (bool ok, bytes memory reason) =
+            address(ESCROW).call(abi.encodeCall(IEscrow.finalize, (MODEL.leaseAt(which).terms)));
+        assertTrue(ok == wanted, "finalize");
+        ++outcomes[this.finalize.selector][ok ? bytes4(0) : bytes4(reason)];
+    }
+
+    function warp(uint256 time) external {
+        vm.warp(block.timestamp + bound(time, 1, time % 4 == 0 ? 100 hours : 1 hours));
+    }
+
+    // ---------------------------------------------------------------------------------------------- checking
+
+    /// @dev The skips among the recorded logs are those that the model foresaw, in order.
+    function checkOutcomes(bytes4 action, bytes32 skipped, bytes4[] memory wanted) private {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        uint256 next;
+        for (uint256 i = 0; i < wanted.length; ++i) {
+            ++outcomes[action][wanted[i]];
+            if (wanted[i] == 0) continue;
+            while (next < logs.length && logs[next].topics[0] != skipped) ++next;
+            assertTrue(next < logs.length, "the model skips an item that the escrow took");
+            assertEq(abi.decode(logs[next].data, (bytes32)), bytes32(wanted[i]), "reason");
+            ++next;
+        }
+        while (next < logs.length) {
+            assertTrue(logs[next].topics[0] != skipped, "the escrow skips an item that the model took");
+            ++next;
+        }
+    }
+
+    function sign(uint256 key, bytes32 digest) private pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    function digestOf(IEscrow.Settlement memory settlement) private view returns (bytes32) {
+        return ESCROW.voucherDigest(
+            IEscrow.Voucher({
+                leaseId: keccak256(abi.encode(settlement.terms)),
+                payer: settlement.terms.payer,
+                provider: settlement.terms.provider,
+                generation: settlement.terms.generation,
+                attempt: settlement.terms.attempt,
+                cumulativeAmount: settlement.cumulativeAmount,
+                cumulativeUsageMs: settlement.cumulativeUsageMs,
+                usageRoot: settlement.usageRoot,
+                isFinal: settlement.isFinal
+            })
+        );
+    }
+}

@@ -1,0 +1,34 @@
+// All checks of this folder, cheapest first; the first that fails ends it. Needs `npm ci` and nothing else.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const FORGE = join(ROOT, "node_modules/.bin/forge");
+const NODE = process.execPath;
+
+const steps = [
+  ["format", FORGE, ["fmt", "--check"]],
+  ["build", FORGE, ["build"]],
+  ["abi/ is what was built", NODE, ["tools/abi.mjs"]],
+  ["shared vectors are what EIP-712 says", NODE, ["tools/vectors.mjs"]],
+  ["every branch has its test", NODE, ["tools/trees.mjs"]],
+  ["tests, fuzz, invariants, gas snapshot", FORGE, ["test", ...process.argv.slice(2)]],
+  ["deployment", NODE, ["tools/deploy.test.mjs"]],
+];
+
+for (const [what, command, args] of steps) {
+  const start = Date.now();
+  console.log(`== ${what}`);
+  const { status, error } = spawnSync(command, args, {
+    cwd: ROOT,
+    stdio: "inherit",
+    env: { ...process.env, FORGE_SNAPSHOT_CHECK: "true" },
+  });
+  if (error) console.error(`${error.message}; run \`npm ci\` in contracts/`);
+  if (status !== 0) {
+    console.error(`contracts: failed: ${what}`);
+    process.exit(1);
+  }
+  console.log(`   ${((Date.now() - start) / 1000).toFixed(1)} s`);
+}
