@@ -67,17 +67,13 @@ impl Server {
     }
 }
 
-/// Drops unknown fields, and nulls where a default stands ready; then fills defaults in.
+/// Drops unknown fields, and nulls where none is allowed; then fills defaults in.
 fn complete(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(fields) => {
             let Some(properties) = schema["properties"].as_object() else { return };
-            fields.retain(|name, value| match properties.get(name) {
-                None => false,
-                Some(property) => {
-                    let nullable = property["nullable"] == true;
-                    !(value.is_null() && !nullable && property.get("default").is_some())
-                }
+            fields.retain(|name, value| {
+                properties.get(name).is_some_and(|property| !value.is_null() || property["nullable"] == true)
             });
             for (name, property) in properties {
                 if let (None, Some(default)) = (fields.get(name), property.get("default")) {
@@ -90,13 +86,20 @@ fn complete(schema: &Value, value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(|item| complete(&schema["items"], item)),
         // The API server reads 1.0 and 1e3 as the integers they are, and writes them so.
-        Value::Number(number) if schema["type"] == "integer" => {
-            if let Some(whole) = number.as_f64().filter(|n| number.is_f64() && n.fract() == 0.0 && n.abs() < 1e18) {
-                *value = json!(format!("{whole:.0}").parse::<i64>().unwrap());
+        Value::Number(number) if schema["type"] == "integer" && number.is_f64() => {
+            if let Some(whole) = whole(number) {
+                *value = json!(whole);
             }
         }
         _ => {}
     }
+}
+
+/// The integer that a number is. A float is one only as far as a float is exact.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_991.0;
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT);
+    number.as_i64().or_else(|| format!("{:.0}", float()?).parse().ok())
 }
 
 fn check(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Fault>) {
@@ -114,7 +117,7 @@ fn check(schema: &Value, value: &Value, path: &str, faults: &mut Vec<Fault>) {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
-        "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        "integer" => value.as_number().is_some_and(|number| whole(number).is_some()),
         other => panic!("{path}: a type that isn't known here: {other:?}"),
     };
     if !fits {
