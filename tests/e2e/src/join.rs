@@ -54,7 +54,8 @@ fn push(stage: &Stage, member: &Member, owner: &Person, images: &Images, contrac
     let kubeconfig = stage.dir.join("values").join(format!("kubeconfig-{name}"));
     run::write_secret(&kubeconfig, &owner_kubeconfig(member)?)?;
     let config = stage.dir.join("values").join(format!("agent-{name}.yaml"));
-    run::write_secret(&config, &push_config(images).to_string())?;
+    let allowed = ["get", "configmap", "eai-agent", "-n", AGENT_NAMESPACE, "-o", "jsonpath={.data.agent\\.yaml}"];
+    run::write_secret(&config, &member.cluster.kubectl(&allowed)?)?;
     let key = stage.dir.join("keys").join(format!("owner-{name}"));
     run::write_secret(&key, &owner.key)?;
     let mut join = stage.eai(None)?;
@@ -74,38 +75,24 @@ fn install(stage: &Stage, member: &Member, values: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The agent's chart values for a member.
+/// The agent's chart values for a member: in push mode the hub knows the rest.
 fn agent_values(member: &Member, owner: &Person, images: &Images, contracts: &Contracts) -> Value {
-    let registries = json!([registry_of(&images.examples)]);
-    let name = json!({"name": member.cluster.name, "form": "Personal", "site": "Home", "region": "demo"});
-    match member.mode {
-        // The agent's own word is said on the hub; the chart makes rights and the namespace for work.
-        Mode::Push => json!({
-            "mode": "Push",
-            "image": image_values(&images.agent),
-            "member": name,
-            "limits": {"registries": registries},
-        }),
-        Mode::Pull => json!({
-            "mode": "Pull",
-            "image": image_values(&images.agent),
-            "member": name,
-            "ownerKey": {"value": owner.key.trim_start_matches("0x")},
-            "chain": {"id": contracts.chain_id, "escrow": contracts.escrow},
-            "prices": prices(),
-            "limits": {"registries": registries, "accelerators": accelerators()},
-        }),
-    }
-}
-
-/// The configuration of an agent that the hub runs: what its owner says of prices and limits.
-fn push_config(images: &Images) -> Value {
-    json!({
+    let (mode, form, site) = match member.mode {
+        Mode::Pull => ("Pull", "Personal", "Home"),
+        Mode::Push => ("Push", "Business", "Cloud"),
+    };
+    let mut values = json!({
+        "mode": mode,
+        "image": image_values(&images.agent),
+        "member": {"name": member.cluster.name, "form": form, "site": site, "region": "demo"},
         "prices": prices(),
         "limits": {"registries": [registry_of(&images.examples)], "accelerators": accelerators()},
-        "runtimeClass": "gvisor",
-        "outputsImage": images.agent,
-    })
+    });
+    if member.mode == Mode::Pull {
+        values["ownerKey"] = json!({"value": owner.key.trim_start_matches("0x")});
+        values["chain"] = json!({"id": contracts.chain_id, "escrow": contracts.escrow});
+    }
+    values
 }
 
 fn prices() -> Vec<Value> {
@@ -116,9 +103,11 @@ fn accelerators() -> Value {
     json!({"nvidia.com/gpu": 4, "xilinx.com/fpga-xilinx_u250": 1})
 }
 
-/// A kubeconfig for the rights that the agent's chart gives on the member, by a token.
+/// A kubeconfig for the rights that the agent's chart gives on the member, as its notes say.
 fn owner_kubeconfig(member: &Member) -> Result<String> {
-    let token = member.cluster.kubectl(&["create", "token", "eai-agent", "-n", AGENT_NAMESPACE, "--duration=24h"])?;
+    let token =
+        ["get", "secret", "eai-agent-push", "-n", AGENT_NAMESPACE, "-o", "go-template={{.data.token | base64decode}}"];
+    let token = member.cluster.kubectl(&token)?;
     let text = member.cluster.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"])?;
     let view: Value =
         serde_json::from_str(&text).map_err(|error| crate::Error::unexpected("kubectl config view", error))?;
@@ -127,12 +116,12 @@ fn owner_kubeconfig(member: &Member) -> Result<String> {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "member",
-        "contexts": [{"name": "member", "context": {"cluster": "member", "user": "agent"}}],
+        "contexts": [{"name": "member", "context": {"cluster": "member", "user": "hub"}}],
         "clusters": [{"name": "member", "cluster": {
             "server": cluster["server"],
             "certificate-authority-data": cluster["certificate-authority-data"],
         }}],
-        "users": [{"name": "agent", "user": {"token": token.trim()}}],
+        "users": [{"name": "hub", "user": {"token": token.trim()}}],
     });
     Ok(config.to_string())
 }

@@ -1,0 +1,137 @@
+//! The bench: a hundred jobs to a member behind its router, and what they cost in time, memory and API calls.
+//!
+//! It measures from outside, with one clock: when this process began to create an AIJob, and when its watches told it of
+//! each step after that. Figures only; nothing here fails on a time. docs/bench.md says what each figure is.
+
+mod blocks;
+mod calls;
+mod client;
+mod figures;
+mod load;
+mod prometheus;
+mod report;
+mod resources;
+mod sight;
+mod spread;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eai_testbed::{Dirs, Testbed};
+use kube::Client;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use self::{
+    blocks::Blocks,
+    calls::{Calls, Rates},
+    client::Clients,
+    load::{Load, Submission},
+    report::{Measured, Report},
+    resources::{Peaks, Sampler},
+    sight::{Board, Step},
+};
+use crate::{
+    balances::Contracts,
+    demo,
+    deploy::Images,
+    error::{Error, Result},
+    join, run,
+    stage::Stage,
+};
+
+/// The vendor's namespace.
+const NAMESPACE: &str = "bench";
+/// The member that takes the jobs: the one behind its router, in pull mode.
+const MEMBER: &str = "home";
+/// How long one step of all jobs may take in all, beyond their pace.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How much to measure.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// How many jobs.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub jobs: u32,
+    /// Milliseconds between two submissions. Not a multiple of the chain's block time, or every job would meet the
+    /// block at the same moment.
+    #[arg(long, default_value_t = 1700)]
+    pub pace_ms: u64,
+    /// Seconds without jobs for which what goes on anyway is counted, to be taken off.
+    #[arg(long, default_value_t = 60)]
+    pub idle_seconds: u64,
+    /// Where the figures go.
+    #[arg(long, default_value = "target/bench/e2e.json")]
+    pub out: PathBuf,
+    /// Where what is made goes. A stage that `run --keep` or `bench --keep` left there is used as it is.
+    #[arg(long, default_value = "target/bench/stage")]
+    pub dir: PathBuf,
+    /// Leave everything up at the end.
+    #[arg(long, env = "KEEP", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
+    pub keep: bool,
+}
+
+/// Measures and writes the figures. Cleans up after itself unless told to keep, also after a failure.
+pub async fn run(arguments: &Arguments) -> Result<()> {
+    let start = Instant::now();
+    let dir = absolute(&arguments.dir)?;
+    // A chain that starts anew knows nothing of an earlier run's contracts.
+    if Testbed::attach(&Dirs::from_env()).is_err() {
+        let _ = fs::remove_dir_all(&dir);
+    }
+    let stage = Stage::on_testbed(&dir)?;
+    let result = measure(&stage, arguments, start).await;
+    if !arguments.keep {
+        Testbed::remove(&Dirs::from_env(), false)?;
+    }
+    result
+}
+
+async fn measure(stage: &Stage, arguments: &Arguments, start: Instant) -> Result<()> {
+    let (images, contracts) = prepare(stage, start)?;
+    let payer = join::vendor(stage, NAMESPACE, "5", "5", "1")?;
+    let clients = Clients::connect(stage, MEMBER).await?;
+    let board = Board::watching(&clients, NAMESPACE, MEMBER);
+    let blocks = Blocks::watching(&contracts)?;
+    let load = Load { jobs: clients.jobs(NAMESPACE), member: MEMBER.to_owned(), image: images.examples, payer };
+
+    say(start, "one job to pull the image; it isn't counted");
+    let first = load.submit(0).await?;
+    finish(&clients, &board, std::slice::from_ref(&first), PATIENCE).await?;
+    say(start, &format!("{} s without jobs", arguments.idle_seconds));
+    let idle = Rates::idle(stage, MEMBER, Duration::from_secs(arguments.idle_seconds)).await?;
+
+    say(start, &format!("{} jobs, one every {} ms", arguments.jobs, arguments.pace_ms));
+    let (before, sampler, began) = (Calls::read(stage, MEMBER)?, Sampler::start(MEMBER), Instant::now());
+    let submissions = load.pace(arguments.jobs, Duration::from_millis(arguments.pace_ms)).await?;
+    finish(&clients, &board, &submissions, PATIENCE).await?;
+    let took = began.elapsed();
+    let calls = Calls::read(stage, MEMBER)?.since(&before, &idle, took, arguments.jobs);
+    let measured = Measured {
+        first: board.times(&first, None),
+        jobs: times(&board, &blocks, &contracts, &clients.jobs(NAMESPACE), &submissions).await?,
+        seconds: took.as_secs(),
+        pace_ms: arguments.pace_ms,
+        watch_errors: board.errors(),
+        calls,
+        peaks: sampler.stop().await,
+    };
+    write(&arguments.out, &measured.report(), start)
+}
+
+/// Installs everything, unless it is there already.
+fn prepare(stage: &Stage, start: Instant) -> Result<(Images, Contracts)> {
+    let record = stage.dir.join("stage.json");
+    if !record.exists() {
+        return demo::install(stage, start);
+    }
+    let bad = |error: serde_json::Error| Error::unexpected(record.display().to_string(), error);
+    let record: Value = serde_json::from_str(&run::read(&record)?).map_err(bad)?;
+    let images = serde_json::from_value(record["images"].clone()).map_err(bad)?;
+    let contracts = serde_json::from_value(record["contracts"].clone()).map_err(bad)?;
+    Ok((images, contracts))
+}
