@@ -1,0 +1,240 @@
+//! Which artifacts are on their way, and how far they are.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use eai_api::{Assignment, aijob::Output, artifact::OutputArtifact};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client,
+    runtime::reflector::{ObjectRef, Store},
+};
+use tokio::{
+    sync::{Semaphore, mpsc::UnboundedSender},
+    task::JoinHandle,
+};
+
+use super::{
+    LogState, View, exec,
+    log::{self, Source},
+    output::{self, Holder},
+    spool::Spool,
+    upload::Target,
+};
+use crate::work::pods::{Outputs, PodFact};
+
+/// Files uploaded at once: each holds a part in memory.
+const UPLOADS: usize = 2;
+
+/// What artifacts are moved with.
+#[derive(Clone)]
+pub struct Clients {
+    /// The member's cluster.
+    pub member: Client,
+    /// The hub.
+    pub hub: Client,
+    /// Where work runs.
+    pub work_namespace: String,
+    /// The member's namespace on the hub.
+    pub hub_namespace: String,
+    /// Where the outputs image has this program.
+    pub agent_binary: String,
+    /// A directory for log tails.
+    pub scratch: PathBuf,
+}
+
+/// All artifacts on their way. Cheap to clone.
+#[derive(Clone)]
+pub struct Artifacts(Arc<Inner>);
+
+struct Inner {
+    clients: Clients,
+    pods: Store<Pod>,
+    wake: UnboundedSender<ObjectRef<Assignment>>,
+    entries: Mutex<HashMap<String, Entry>>,
+    uploads: Arc<Semaphore>,
+}
+
+/// Those of one Assignment.
+#[derive(Default)]
+struct Entry {
+    view: View,
+    logs: HashMap<u32, Task>,
+    /// Pods whose outputs are being collected.
+    collecting: HashMap<String, Task>,
+    /// Pods being let go.
+    leaving: HashSet<String>,
+}
+
+/// A task that ends with whoever holds it.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// One pod of an Assignment.
+#[derive(Clone, Debug)]
+pub struct PodRef {
+    /// The Assignment.
+    pub assignment: String,
+    /// The pod.
+    pub pod: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its completion index.
+    pub index: u32,
+}
+
+impl Artifacts {
+    /// `pods` are the work pods; `wake` asks for an Assignment to be looked at.
+    pub fn new(clients: Clients, pods: Store<Pod>, wake: UnboundedSender<ObjectRef<Assignment>>) -> Self {
+        let uploads = Arc::new(Semaphore::new(UPLOADS));
+        Self(Arc::new(Inner { clients, pods, wake, entries: Mutex::default(), uploads }))
+    }
+
+    /// How far those of `assignment` are.
+    pub fn view(&self, assignment: &str) -> View {
+        self.entries().get(assignment).map(|entry| entry.view.clone()).unwrap_or_default()
+    }
+
+    /// Follows the log of a pod's work, unless that is done or being done. A newer pod's log replaces its index's.
+    pub fn follow(&self, of: &PodRef) {
+        let mut entries = self.entries();
+        let entry = entries.entry(of.assignment.clone()).or_default();
+        let same = entry.view.logs.get(&of.index).is_some_and(|state| state.pod_uid() == of.uid);
+        if same {
+            return;
+        }
+        let path = self.0.clients.scratch.join(format!("{}-{}.log", of.assignment, of.index));
+        // The older pod's spool has the same path; it goes first.
+        entry.logs.remove(&of.index);
+        let spool = match Spool::create(&path) {
+            Ok(spool) => spool,
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "can't keep a log; see scratchDir");
+                entry.view.logs.insert(of.index, LogState::Lost { pod_uid: of.uid.clone() });
+                return;
+            }
+        };
+        entry.view.logs.insert(of.index, LogState::Following { pod_uid: of.uid.clone() });
+        let task = tokio::spawn(self.clone().follow_task(of.clone(), spool));
+        entry.logs.insert(of.index, Task(task));
+    }
+
+    async fn follow_task(self, of: PodRef, spool: Spool) {
+        let clients = &self.0.clients;
+        let source = Source {
+            pods: self.pods(),
+            pod: of.pod.clone(),
+            pod_uid: of.uid.clone(),
+            index: of.index,
+            over: self.fact_holds(&of, |fact| fact.is_none_or(|pod| pod.ended())),
+        };
+        let state = log::follow(source, spool, clients.hub.clone(), self.target(&of)).await;
+        if let Some(entry) = self.entries().get_mut(&of.assignment) {
+            entry.view.logs.insert(of.index, state);
+        }
+        self.wake(&of.assignment);
+    }
+
+    /// Fetches a pod's outputs, unless that is done or being done.
+    pub fn collect(&self, of: &PodRef, outputs: &[Output], known: &[OutputArtifact]) {
+        let mut entries = self.entries();
+        let entry = entries.entry(of.assignment.clone()).or_default();
+        let done = entry.view.outputs.get(&of.index).is_some_and(|collected| collected.pod_uid == of.uid);
+        if done || entry.collecting.contains_key(&of.uid) {
+            return;
+        }
+        let task = tokio::spawn(self.clone().collect_task(of.clone(), outputs.to_vec(), known.to_vec()));
+        entry.collecting.insert(of.uid.clone(), Task(task));
+    }
+
+    async fn collect_task(self, of: PodRef, outputs: Vec<Output>, known: Vec<OutputArtifact>) {
+        let clients = &self.0.clients;
+        let holder = Holder {
+            pods: self.pods(),
+            pod: of.pod.clone(),
+            pod_uid: of.uid.clone(),
+            index: of.index,
+            binary: clients.agent_binary.clone(),
+            gone: self.fact_holds(&of, |fact| fact.is_none_or(|pod| pod.outputs != Outputs::Running)),
+        };
+        let uploads = Arc::clone(&self.0.uploads);
+        let collected = output::collect(holder, outputs, known, clients.hub.clone(), self.target(&of), uploads).await;
+        if let Some(entry) = self.entries().get_mut(&of.assignment) {
+            entry.view.outputs.insert(of.index, collected);
+        }
+        self.wake(&of.assignment);
+    }
+
+    /// Tells a pod's outputs container to end, so that the pod does.
+    pub fn let_go(&self, of: &PodRef) {
+        if self.entries().entry(of.assignment.clone()).or_default().leaving.insert(of.uid.clone()) {
+            tokio::spawn(self.clone().let_go_task(of.clone()));
+        }
+    }
+
+    async fn let_go_task(self, of: PodRef) {
+        let command = [self.0.clients.agent_binary.as_str(), "outputs", "done"].map(str::to_owned);
+        if let Err(error) = exec::answer(&self.pods(), &of.pod, &command).await {
+            // The container may have ended before it could say so; the pod shows whether it did.
+            tracing::debug!(pod = of.pod, %error, "letting a pod go");
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        if let Some(entry) = self.entries().get_mut(&of.assignment) {
+            entry.leaving.remove(&of.uid);
+        }
+        self.wake(&of.assignment);
+    }
+
+    /// Drops all of an Assignment's, whatever is under way.
+    pub fn forget(&self, assignment: &str) {
+        self.entries().remove(assignment);
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.0.clients.member.clone(), &self.0.clients.work_namespace)
+    }
+
+    fn target(&self, of: &PodRef) -> Target {
+        Target { namespace: self.0.clients.hub_namespace.clone(), assignment: of.assignment.clone() }
+    }
+
+    /// A question about the pod that can be asked later.
+    fn fact_holds(
+        &self,
+        of: &PodRef,
+        holds: impl Fn(Option<PodFact>) -> bool + Send + Sync + 'static,
+    ) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let (store, uid) = (self.0.pods.clone(), of.uid.clone());
+        let key = ObjectRef::new(&of.pod).within(&self.0.clients.work_namespace);
+        Arc::new(move || {
+            let pod = store.get(&key).filter(|pod| pod.metadata.uid.as_deref() == Some(&uid));
+            holds(pod.and_then(|pod| PodFact::read(&pod)))
+        })
+    }
+
+    fn wake(&self, assignment: &str) {
+        // An error only says that the agent is stopping.
+        let _ = self.0.wake.send(ObjectRef::new(assignment).within(&self.0.clients.hub_namespace));
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogState {
+    /// The pod it speaks of.
+    pub fn pod_uid(&self) -> &str {
+        match self {
+            Self::Following { pod_uid } | Self::Kept { pod_uid, .. } | Self::Lost { pod_uid } => pod_uid,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Who this member is: its keys, made here and never leaving it, and what the hub gave it in return.
+
+mod join;
+mod membership;
+mod renew;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+pub use join::{Applicant, join};
+pub use membership::Keeper;
+pub use renew::Renewal;
+pub use secret::{Identity, IdentityError, Membership, NAME as SECRET};

@@ -1,0 +1,123 @@
+//! The MemberReport: what this member has and asks for, written whenever it changes.
+
+pub mod build;
+mod counted;
+mod offers;
+pub mod pod;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use eai_api::{
+    MemberReport, MemberReportSpec,
+    member_report::{Probes as ProbesReport, Versions},
+    names::AGENT_ACCOUNT,
+};
+use eai_chain::Key;
+use k8s_openapi::{api::core::v1::Node, jiff::Timestamp};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+    runtime::reflector::Store,
+};
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use self::{offers::Offers, pod::LightPod};
+use crate::{
+    context::{Context, FIELD_MANAGER},
+    link::with_timeout,
+};
+
+/// Changes within this time go into one report.
+const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// Nothing changes for longer than this without a look.
+const AT_LEAST_EVERY: Duration = Duration::from_mins(1);
+/// After a report that couldn't be written.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// What reports are made from, beside the context.
+pub struct Reporter {
+    /// Shared with everything else.
+    pub context: Arc<Context>,
+    /// All nodes.
+    pub nodes: Store<Node>,
+    /// All pods that aren't over.
+    pub pods: Store<LightPod>,
+    /// Told of every change.
+    pub changed: Arc<Notify>,
+    /// The API server's version.
+    pub kubernetes: String,
+}
+
+impl Reporter {
+    /// Writes reports until `shutdown`.
+    pub async fn run(self, key: Key, shutdown: CancellationToken) {
+        let mut offers = Offers::new(key);
+        let mut written = None;
+        let _ = tokio::join!(self.nodes.wait_until_ready(), self.pods.wait_until_ready());
+        loop {
+            let started = Instant::now();
+            let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
+            let failed = self.report(&mut offers, &mut written, now).await;
+            let renew = Duration::from_secs(offers.renew_at().saturating_sub(now)).max(RETRY);
+            let wait = if failed { RETRY } else { AT_LEAST_EVERY.min(renew) };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = self.changed.notified(), if !failed => {}
+            }
+            tokio::time::sleep_until(started + AT_MOST_EVERY).await;
+        }
+    }
+
+    /// Writes a report if it says something new. True if that failed.
+    async fn report(&self, offers: &mut Offers, written: &mut Option<MemberReportSpec>, now: u64) -> bool {
+        let spec = match offers.current(&self.context.config, now) {
+            Ok(offers) => self.spec(offers.to_vec()),
+            Err(error) => {
+                tracing::error!(%error, "can't sign offers");
+                return true;
+            }
+        };
+        if written.as_ref() == Some(&spec) {
+            return false;
+        }
+        match self.write(&spec).await {
+            Ok(()) => {
+                self.context.metrics.reports.inc();
+                *written = Some(spec);
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "can't write the MemberReport");
+                true
+            }
+        }
+    }
+
+    fn spec(&self, offers: Vec<eai_api::member_report::OfferReport>) -> MemberReportSpec {
+        let context = &self.context;
+        let probes = *context.probes.borrow();
+        let work: BTreeSet<String> = counted::assignments(context);
+        MemberReportSpec {
+            versions: Versions { agent: env!("CARGO_PKG_VERSION").to_owned(), kubernetes: self.kubernetes.clone() },
+            nodes: build::nodes(&self.nodes.state(), &self.pods.state(), &context.config, &context.in_use(None)),
+            probes: ProbesReport {
+                sandbox: probes.sandbox == Some(true),
+                internet_isolated: context.config.limits.allow_internet && probes.internet_isolated == Some(true),
+            },
+            offers,
+            counted: work.into_iter().collect(),
+            sealing_key: context.keys.public(),
+        }
+    }
+
+    async fn write(&self, spec: &MemberReportSpec) -> Result<(), kube::Error> {
+        let api: Api<MemberReport> = Api::namespaced(self.context.hub.clone(), &self.context.hub_namespace);
+        let report = MemberReport::new(AGENT_ACCOUNT, spec.clone());
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        with_timeout(api.patch(AGENT_ACCOUNT, &params, &Patch::Apply(&report))).await.map(drop)
+    }
+}

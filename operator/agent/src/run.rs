@@ -1,0 +1,352 @@
+//! `eai-agent run`: puts the parts together and keeps them going until it is told to stop.
+
+use std::sync::Arc;
+
+use eai_api::{Assignment, names::ASSIGNMENT_LABEL};
+use eai_chain::Key;
+use eai_runtime::health::{self, Readiness};
+use k8s_openapi::{
+    api::{
+        batch::v1::Job,
+        core::v1::{Namespace, Node, Pod},
+    },
+    jiff::Timestamp,
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    runtime::reflector::{ObjectRef, Store, store},
+};
+use tokio::{
+    sync::{
+        Notify,
+        mpsc::{UnboundedSender, unbounded_channel},
+        oneshot, watch,
+    },
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    artifacts::{Artifacts, Clients},
+    clients::{self, Bearer, ClientError},
+    config::{Config, Mode},
+    context::{Context, Stores, Tracks},
+    identity::{Applicant, Identity, IdentityError, Keeper},
+    link::Heartbeat,
+    metrics::Metrics,
+    probe::Prober,
+    refusal::Probes,
+    report::{
+        Reporter,
+        pod::{LightPod, trim as trim_light},
+    },
+    sweep::Sweeper,
+    trim,
+    watch::{Watch, config as watch_config, drive},
+    work,
+};
+
+/// A heartbeat older than this makes the agent unready, in seconds.
+const READY_SECONDS: i64 = 40;
+
+/// Why the agent can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The owner's key.
+    #[error("the owner's key: {0}")]
+    Key(#[from] eai_chain::KeyError),
+    /// A cluster's client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The member's cluster.
+    #[error("the member's cluster: {0}")]
+    Member(#[from] kube::Error),
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its metrics.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The operating system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What the parts are put together from.
+struct Base {
+    config: Config,
+    key: Key,
+    metrics: Metrics,
+    member: Client,
+    hub: Client,
+    bearer: Bearer,
+    shutdown: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// Runs until TERM or INT.
+pub async fn run(config: Config) -> Result<(), RunError> {
+    let shutdown = eai_runtime::shutdown::on_signal()?;
+    let key = Key::load(&config.owner_key_file)?;
+    let metrics = Metrics::new()?;
+    let member = clients::member(&config, &metrics.requests).await?;
+    let bearer = Bearer::default();
+    let hub = match &config.hub {
+        Some(hub) => clients::hub(hub, bearer.clone(), &metrics.requests)?,
+        None => clients::in_cluster(&metrics.requests, "hub")?,
+    };
+    let mut base = Base { config, key, metrics, member, hub, bearer, shutdown, tasks: JoinSet::new() };
+    let readiness = Readiness::default();
+    base.serve(readiness.clone());
+    let kubernetes = base.member.apiserver_version().await?.git_version;
+    let (identity, refused) = base.enter().await?;
+    let Some(identity) = identity else { return Ok(()) };
+    base.work(identity, refused, kubernetes, readiness);
+    base.shutdown.cancelled().await;
+    // What is under way is either done within a moment or taken up again at the next start.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        while base.tasks.join_next().await.is_some() {}
+    })
+    .await;
+    Ok(())
+}
+
+impl Base {
+    fn serve(&mut self, readiness: Readiness) {
+        let (listen, registry) = (self.config.listen, self.metrics.registry.clone());
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = health::serve(listen, readiness, registry, shutdown.clone()).await {
+                tracing::error!(%error, %listen, "can't serve health and metrics");
+                shutdown.cancel();
+            }
+        });
+    }
+
+    /// Becomes, or is still, a member. No identity if the agent was told to stop meanwhile.
+    async fn enter(&mut self) -> Result<(Option<Identity>, Arc<Notify>), RunError> {
+        let refused = Arc::new(Notify::new());
+        let (identity, known) = Identity::load(self.member.clone(), &self.config.agent_namespace).await?;
+        if self.config.mode == Mode::Push {
+            return Ok((Some(identity), refused));
+        }
+        let namespaces: Api<Namespace> = Api::all(self.member.clone());
+        let applicant = Applicant {
+            config: self.config.clone(),
+            hub: self.hub.clone(),
+            bearer: self.bearer.clone(),
+            keys: Arc::clone(&identity.keys),
+            owner: self.key.address(),
+            cluster_uid: namespaces.get("kube-system").await?.uid().unwrap_or_default(),
+        };
+        let keeper = Keeper {
+            identity: identity.clone(),
+            bearer: self.bearer.clone(),
+            namespace: self.hub_namespace(),
+            refused: Arc::clone(&refused),
+            metrics: Arc::new(self.metrics.clone()),
+        };
+        let (ready, is_ready) = oneshot::channel();
+        self.tasks.spawn(keeper.run(applicant, known, ready, self.shutdown.clone()));
+        Ok((is_ready.await.ok().map(|()| identity), refused))
+    }
+
+    fn hub_namespace(&self) -> String {
+        eai_api::names::member_namespace(&self.config.member)
+    }
+
+    /// Starts everything that a member does.
+    fn work(&mut self, identity: Identity, refused: Arc<Notify>, kubernetes: String, readiness: Readiness) {
+        let (reconnects, reconnected) = watch::channel(0);
+        let (reached, last_reached) = watch::channel(0);
+        let (found, findings) = watch::channel(Probes::default());
+        let (wake, queue) = unbounded_channel();
+        let changed = Arc::new(Notify::new());
+        let watched = Watched::start(self, &reconnected, &wake, &changed);
+        let context = Arc::new(self.context(identity, watched.stores, findings.clone(), wake.clone()));
+        let heartbeat = Heartbeat {
+            hub: self.hub.clone(),
+            namespace: self.hub_namespace(),
+            holder: std::env::var("POD_NAME").unwrap_or_else(|_| self.config.member.clone()),
+            reconnects,
+            reached,
+            refused,
+            metrics: Arc::new(self.metrics.clone()),
+        };
+        let reporter = Reporter {
+            context: Arc::clone(&context),
+            nodes: watched.nodes,
+            pods: watched.light_pods,
+            changed: Arc::clone(&changed),
+            kubernetes,
+        };
+        let prober = Prober { config: self.config.clone(), member: self.member.clone(), found };
+        let shutdown = || self.shutdown.clone();
+        self.tasks.spawn(heartbeat.run(shutdown()));
+        self.tasks.spawn(reporter.run(self.key.clone(), shutdown()));
+        self.tasks.spawn(prober.run(shutdown()));
+        self.tasks.spawn(Sweeper::new(Arc::clone(&context)).run(shutdown()));
+        self.tasks.spawn(on_probes(Arc::clone(&context), findings, wake, changed, shutdown()));
+        self.tasks.spawn(keep_ready(readiness, last_reached, shutdown()));
+        self.tasks.spawn(work::run(context, queue, shutdown()));
+    }
+
+    fn context(
+        &self,
+        identity: Identity,
+        stores: Stores,
+        probes: watch::Receiver<Probes>,
+        wake: UnboundedSender<ObjectRef<Assignment>>,
+    ) -> Context {
+        let clients = Clients {
+            member: self.member.clone(),
+            hub: self.hub.clone(),
+            work_namespace: self.config.work_namespace.clone(),
+            hub_namespace: self.hub_namespace(),
+            agent_binary: self.config.agent_binary.clone(),
+            scratch: self.config.scratch_dir.join("eai-logs"),
+        };
+        Context {
+            artifacts: Artifacts::new(clients, stores.pods.clone(), wake),
+            config: self.config.clone(),
+            member: self.member.clone(),
+            hub: self.hub.clone(),
+            hub_namespace: self.hub_namespace(),
+            keys: Arc::clone(&identity.keys),
+            identity,
+            stores,
+            probes,
+            metrics: self.metrics.clone(),
+            tracks: Tracks::default(),
+            admission: tokio::sync::Mutex::new(()),
+        }
+    }
+}
+
+/// Stores that are being filled.
+struct Watched {
+    stores: Stores,
+    nodes: Store<Node>,
+    light_pods: Store<LightPod>,
+}
+
+impl Watched {
+    /// Starts all watches. Their events wake Assignments and the reporter.
+    fn start(
+        base: &mut Base,
+        reconnected: &watch::Receiver<u64>,
+        wake: &UnboundedSender<ObjectRef<Assignment>>,
+        changed: &Arc<Notify>,
+    ) -> Self {
+        let (work, member, hub) = (base.config.work_namespace.clone(), base.member.clone(), base.hub.clone());
+        let hub_namespace = base.hub_namespace();
+        // The member's connections are watched over by their own timeouts.
+        let (_, never) = watch::channel(0);
+        let (assignments, assignments_writer) = store();
+        let (jobs, jobs_writer) = store();
+        let (pods, pods_writer) = store();
+        let (nodes, nodes_writer) = store();
+        let (light_pods, light_writer) = store();
+        let shutdown = base.shutdown.clone();
+
+        let ours = watch_config().labels(ASSIGNMENT_LABEL);
+        let live = watch_config().fields("status.phase!=Succeeded,status.phase!=Failed");
+        let watch = Watch {
+            api: Api::namespaced(hub, &hub_namespace),
+            config: watch_config(),
+            writer: assignments_writer,
+            trim: trim::nothing,
+            reconnects: reconnected.clone(),
+        };
+        let (send, note) = (wake.clone(), Arc::clone(changed));
+        base.tasks.spawn(drive(watch, shutdown.clone(), move |assignment: &Assignment| {
+            let _ = send.send(ObjectRef::from_obj(assignment));
+            note.notify_one();
+        }));
+        let jobs_watch = Watch {
+            api: Api::<Job>::namespaced(member.clone(), &work),
+            config: ours.clone(),
+            writer: jobs_writer,
+            trim: trim::job,
+            reconnects: never.clone(),
+        };
+        base.tasks.spawn(drive(jobs_watch, shutdown.clone(), related(wake, &hub_namespace)));
+        let pods_watch = Watch {
+            api: Api::<Pod>::namespaced(member.clone(), &work),
+            config: ours,
+            writer: pods_writer,
+            trim: trim::pod,
+            reconnects: never.clone(),
+        };
+        base.tasks.spawn(drive(pods_watch, shutdown.clone(), related(wake, &hub_namespace)));
+        let nodes_watch = Watch {
+            api: Api::<Node>::all(member.clone()),
+            config: watch_config(),
+            writer: nodes_writer,
+            trim: trim::node,
+            reconnects: never.clone(),
+        };
+        let note = Arc::clone(changed);
+        base.tasks.spawn(drive(nodes_watch, shutdown.clone(), move |_| note.notify_one()));
+        let light_watch = Watch {
+            api: Api::<LightPod>::all(member),
+            config: live,
+            writer: light_writer,
+            trim: trim_light,
+            reconnects: never,
+        };
+        let note = Arc::clone(changed);
+        base.tasks.spawn(drive(light_watch, shutdown, move |_| note.notify_one()));
+        Self { stores: Stores { assignments, jobs, pods, nodes: nodes.clone() }, nodes, light_pods }
+    }
+}
+
+/// Wakes the Assignment that an object in the member's cluster belongs to.
+fn related<K: kube::Resource>(
+    wake: &UnboundedSender<ObjectRef<Assignment>>,
+    hub_namespace: &str,
+) -> impl FnMut(&K) + Send + 'static + use<K> {
+    let (wake, hub_namespace) = (wake.clone(), hub_namespace.to_owned());
+    move |object| {
+        if let Some(assignment) = work::assignment_of(object, &hub_namespace) {
+            // An error only says that the agent is stopping.
+            let _ = wake.send(assignment);
+        }
+    }
+}
+
+/// What the probes find decides what may begin.
+async fn on_probes(
+    context: Arc<Context>,
+    mut probes: watch::Receiver<Probes>,
+    wake: UnboundedSender<ObjectRef<Assignment>>,
+    changed: Arc<Notify>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            result = probes.changed() => if result.is_err() { return },
+        }
+        changed.notify_one();
+        for assignment in context.stores.assignments.state() {
+            let _ = wake.send(ObjectRef::from_obj(&*assignment));
+        }
+    }
+}
+
+/// Ready while the hub hears from this member.
+async fn keep_ready(readiness: Readiness, last: watch::Receiver<i64>, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        let age = Timestamp::now().as_second().saturating_sub(*last.borrow());
+        readiness.set(age < READY_SECONDS);
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+        }
+    }
+    readiness.set(false);
+}

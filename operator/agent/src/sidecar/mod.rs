@@ -1,0 +1,81 @@
+//! `eai-agent outputs`: runs next to work that has outputs and keeps its pod until they are fetched.
+//!
+//! It shares with the work the directory of outputs, read-only, and nothing else. It waits on a socket of its own for
+//! `outputs done`; the agent reads files through `outputs stat` and `outputs read`, which it runs in the same container.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::Path};
+
+use clap::Subcommand;
+use eai_api::names::OUTPUT_DIR;
+use tokio::{
+    net::{UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+};
+
+pub use read::{Stat, StatProblem};
+
+/// A directory that only the outputs container has.
+pub const CONTROL_DIR: &str = "/eai/control";
+const SOCKET: &str = "done.sock";
+
+/// What is asked of the outputs container.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Write a file's size and digest to standard output, as JSON.
+    Stat {
+        /// The file, relative to the output directory.
+        path: String,
+        /// A larger file isn't read.
+        #[arg(long)]
+        max_bytes: u64,
+    },
+    /// Write a file to standard output.
+    Read {
+        /// The file, relative to the output directory.
+        path: String,
+        /// Begin this many bytes into it.
+        #[arg(long, default_value_t = 0)]
+        offset: u64,
+    },
+    /// End the waiting `outputs`.
+    Done,
+}
+
+/// Runs `command`, or waits until it is done if there is none.
+pub async fn run(command: Option<Command>) -> io::Result<()> {
+    match command {
+        None => wait(Path::new(CONTROL_DIR)).await,
+        Some(Command::Stat { path, max_bytes }) => {
+            let stat = read::stat(Path::new(OUTPUT_DIR), &path, max_bytes);
+            read::print(&stat)
+        }
+        Some(Command::Read { path, offset }) => read::copy(Path::new(OUTPUT_DIR), &path, offset),
+        Some(Command::Done) => done(Path::new(CONTROL_DIR)).await,
+    }
+}
+
+/// Waits for `done`. TERM doesn't end it: a pod that is ending still has outputs to give, for as long as its grace lasts.
+async fn wait(control: &Path) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let socket = control.join(SOCKET);
+    // One left by a container that was killed.
+    match std::fs::remove_file(&socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(socket)?;
+    loop {
+        tokio::select! {
+            connection = listener.accept() => return connection.map(drop),
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+async fn done(control: &Path) -> io::Result<()> {
+    UnixStream::connect(control.join(SOCKET)).await.map(drop)
+}

@@ -1,0 +1,267 @@
+//! The work pod, built from the narrow spec and the owner's configuration, and from nothing else.
+//!
+//! It must be admitted under the restricted Pod Security Standard. Nothing of it can be chosen by the hub or the vendor
+//! but the image, its command, arguments, environment and resources.
+
+use std::collections::BTreeMap;
+
+use eai_api::{
+    aijob::{Accelerator, Network},
+    assignment::Workload,
+    names::{METERING_FINALIZER, OUTPUT_DIR, WORK_CONTAINER},
+};
+use k8s_openapi::{
+    api::core::v1::{
+        Affinity, Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, NodeAffinity, NodeSelector,
+        NodeSelectorRequirement, NodeSelectorTerm, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
+        ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, Toleration, Volume, VolumeMount,
+    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+};
+
+use crate::{config::Config, work::pods::OUTPUTS_CONTAINER};
+
+/// The user and group that work runs as, whatever its image says.
+const USER: i64 = 65_532;
+/// Seconds between TERM and KILL.
+pub const GRACE_SECONDS: i64 = 30;
+/// The label that network policies select work by.
+pub const NETWORK_LABEL: &str = "eai.network/network";
+/// What a pod's outputs container may use beside its work.
+pub const SIDECAR_CPU_MILLIS: u64 = 10;
+/// The same, in bytes of memory.
+pub const SIDECAR_MEMORY: u64 = 64 << 20;
+
+/// The template of an attempt's pods. `labels` are the attempt's; `secrets` are names of variables in the Secret
+/// `secret`.
+pub fn template(
+    workload: &Workload,
+    config: &Config,
+    labels: &BTreeMap<String, String>,
+    secret: &str,
+    secrets: &[String],
+) -> PodTemplateSpec {
+    let mut labels = labels.clone();
+    labels.insert(NETWORK_LABEL.to_owned(), network_word(workload.network).to_owned());
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels),
+            finalizers: Some(vec![METERING_FINALIZER.to_owned()]),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(PodSpec {
+            affinity: workload.accelerator.as_ref().and_then(affinity),
+            containers: containers(workload, config, secret, secrets),
+            tolerations: Some(tolerations(workload, config)).filter(|t| !t.is_empty()),
+            volumes: Some(volumes(workload, config)),
+            ..skeleton(config, workload.network)
+        }),
+    }
+}
+
+/// A pod that can do nothing yet: the security of every pod this agent makes.
+pub fn skeleton(config: &Config, network: Network) -> PodSpec {
+    let text = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
+    let (runtime_class, dns_policy, dns_config) = match network {
+        Network::None => (text(&config.runtime_class), "Default", None),
+        Network::Internet => (
+            text(&config.internet_runtime_class),
+            // The cluster's own name service would answer for the cluster.
+            "None",
+            Some(PodDNSConfig { nameservers: Some(config.dns_servers.clone()), ..PodDNSConfig::default() }),
+        ),
+    };
+    PodSpec {
+        automount_service_account_token: Some(false),
+        dns_policy: Some(dns_policy.to_owned()),
+        dns_config,
+        enable_service_links: Some(false),
+        node_selector: Some(config.node_selector.clone()).filter(|s| !s.is_empty()),
+        priority_class_name: text(&config.priority_class),
+        restart_policy: Some("Never".to_owned()),
+        runtime_class_name: runtime_class,
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            seccomp_profile: Some(seccomp()),
+            ..PodSecurityContext::default()
+        }),
+        termination_grace_period_seconds: Some(GRACE_SECONDS),
+        ..PodSpec::default()
+    }
+}
+
+/// What every container of this agent's pods is held to.
+pub fn confined() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
+        privileged: Some(false),
+        read_only_root_filesystem: Some(true),
+        run_as_non_root: Some(true),
+        run_as_user: Some(USER),
+        run_as_group: Some(USER),
+        seccomp_profile: Some(seccomp()),
+        ..SecurityContext::default()
+    }
+}
+
+/// A network as a label's value.
+pub const fn network_word(network: Network) -> &'static str {
+    match network {
+        Network::None => "none",
+        Network::Internet => "internet",
+    }
+}
+
+fn seccomp() -> SeccompProfile {
+    SeccompProfile { type_: "RuntimeDefault".to_owned(), ..SeccompProfile::default() }
+}
+
+fn containers(workload: &Workload, config: &Config, secret: &str, secrets: &[String]) -> Vec<Container> {
+    let mut containers = Vec::new();
+    if !workload.outputs.is_empty() {
+        // First, so that it holds the outputs by the time the work ends.
+        containers.push(outputs_container(config));
+    }
+    containers.push(Container {
+        name: WORK_CONTAINER.to_owned(),
+        image: Some(workload.image.clone()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        command: Some(workload.command.clone()).filter(|c| !c.is_empty()),
+        args: Some(workload.args.clone()).filter(|a| !a.is_empty()),
+        env: Some(environment(workload, secret, secrets)),
+        resources: Some(resources(workload)),
+        security_context: Some(confined()),
+        volume_mounts: Some(vec![mount("output", OUTPUT_DIR), mount("tmp", "/tmp")]),
+        ..Container::default()
+    });
+    containers
+}
+
+fn outputs_container(config: &Config) -> Container {
+    let memory = Quantity(SIDECAR_MEMORY.to_string());
+    let amounts = |cpu: &str| {
+        BTreeMap::from([("cpu".to_owned(), Quantity(cpu.to_owned())), ("memory".to_owned(), memory.clone())])
+    };
+    Container {
+        name: OUTPUTS_CONTAINER.to_owned(),
+        image: Some(config.outputs_image.clone()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        command: Some(vec![config.agent_binary.clone(), "outputs".to_owned()]),
+        // It sleeps while the work runs, and then hashes and copies files: little is set aside, a core may be used.
+        resources: Some(ResourceRequirements {
+            requests: Some(amounts(&format!("{SIDECAR_CPU_MILLIS}m"))),
+            limits: Some(amounts("1")),
+            ..ResourceRequirements::default()
+        }),
+        security_context: Some(confined()),
+        volume_mounts: Some(vec![
+            VolumeMount { read_only: Some(true), ..mount("output", OUTPUT_DIR) },
+            mount("control", crate::sidecar::CONTROL_DIR),
+        ]),
+        ..Container::default()
+    }
+}
+
+/// Plain variables, then secret ones, then the platform's, which nobody can override.
+fn environment(workload: &Workload, secret: &str, secrets: &[String]) -> Vec<EnvVar> {
+    let given = |name: &str| workload.env.iter().any(|v| v.name == name) || secrets.iter().any(|s| s == name);
+    let plain =
+        |name: &str, value: &str| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), ..EnvVar::default() };
+    let mut variables: Vec<EnvVar> = workload.env.iter().map(|v| plain(&v.name, &v.value)).collect();
+    variables.extend(secrets.iter().map(|name| EnvVar {
+        name: name.clone(),
+        value_from: Some(EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector {
+                name: secret.to_owned(),
+                key: name.clone(),
+                optional: Some(false),
+            }),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    }));
+    // The image's home belongs to another user or can't be written.
+    if !given("HOME") {
+        variables.push(plain("HOME", "/tmp"));
+    }
+    variables.push(plain("EAI_OUTPUT_DIR", OUTPUT_DIR));
+    variables
+}
+
+fn resources(workload: &Workload) -> ResourceRequirements {
+    let mut amounts = BTreeMap::from([
+        ("cpu".to_owned(), Quantity(format!("{}m", workload.cpu_millis))),
+        ("memory".to_owned(), Quantity(workload.memory_bytes.to_string())),
+    ]);
+    if let Some(accelerator) = &workload.accelerator {
+        amounts.insert(accelerator.resource.clone(), Quantity(accelerator.count.to_string()));
+    }
+    ResourceRequirements { requests: Some(amounts.clone()), limits: Some(amounts), ..ResourceRequirements::default() }
+}
+
+fn mount(name: &str, path: &str) -> VolumeMount {
+    VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
+}
+
+fn volumes(workload: &Workload, config: &Config) -> Vec<Volume> {
+    let volume = |name: &str, limit: u64| Volume {
+        name: name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(limit.to_string())),
+            ..EmptyDirVolumeSource::default()
+        }),
+        ..Volume::default()
+    };
+    let limit = config.limits.output_bytes();
+    let mut volumes = vec![volume("output", limit), volume("tmp", limit)];
+    if !workload.outputs.is_empty() {
+        volumes.push(volume("control", 1 << 20));
+    }
+    volumes
+}
+
+/// Nodes of the models and memory asked for. Device plugins label nodes with the resource's name before `.product` and
+/// `.memory`.
+fn affinity(accelerator: &Accelerator) -> Option<Affinity> {
+    let requirement = |key: &str, operator: &str, values: Vec<String>| NodeSelectorRequirement {
+        key: format!("{}.{key}", accelerator.resource),
+        operator: operator.to_owned(),
+        values: Some(values),
+    };
+    let mut requirements = Vec::new();
+    if !accelerator.models.is_empty() {
+        requirements.push(requirement("product", "In", accelerator.models.clone()));
+    }
+    if let Some(memory) = accelerator.memory_mib.filter(|&memory| memory > 0) {
+        requirements.push(requirement("memory", "Gt", vec![(memory - 1).to_string()]));
+    }
+    if requirements.is_empty() {
+        return None;
+    }
+    let term = NodeSelectorTerm { match_expressions: Some(requirements), ..NodeSelectorTerm::default() };
+    Some(Affinity {
+        node_affinity: Some(NodeAffinity {
+            required_during_scheduling_ignored_during_execution: Some(NodeSelector { node_selector_terms: vec![term] }),
+            ..NodeAffinity::default()
+        }),
+        ..Affinity::default()
+    })
+}
+
+/// The owner's, and that of the accelerator asked for: nodes that have one are often kept for those who use it.
+fn tolerations(workload: &Workload, config: &Config) -> Vec<Toleration> {
+    let mut tolerations = config.tolerations.clone();
+    if let Some(accelerator) = &workload.accelerator {
+        tolerations.push(Toleration {
+            key: Some(accelerator.resource.clone()),
+            operator: Some("Exists".to_owned()),
+            effect: Some("NoSchedule".to_owned()),
+            ..Toleration::default()
+        });
+    }
+    tolerations
+}

@@ -1,0 +1,235 @@
+//! Assignments: from the hub's wish to a Job in the member's cluster, and back.
+//!
+//! A reconcile reads top to bottom: `gather` reads everything once, `build` decides, `apply` does it, `status` tells the
+//! hub, also when something failed.
+
+mod apply;
+pub mod build;
+mod gather;
+pub mod pods;
+pub mod snapshot;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use eai_api::{Assignment, AssignmentStatus, assignment::AssignmentPhase, names::ASSIGNMENT_LABEL};
+use futures::{Stream, StreamExt as _};
+use kube::{
+    Resource, ResourceExt as _,
+    runtime::{
+        applier,
+        controller::{Action, Config as ApplierConfig, ReconcileRequest},
+        reflector::ObjectRef,
+    },
+};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    apply::{Applier, ApplyError, names},
+    build::{Plan, Step, decide, job},
+    snapshot::{JobFact, Snapshot},
+};
+use crate::{
+    context::Context,
+    demand::Demand,
+    identity::IdentityError,
+    refusal::{self, Refusal, Terms, Verdict},
+};
+
+/// Looked at again this long after nothing happened at all.
+const IDLE: Duration = Duration::from_mins(10);
+
+/// Why a reconcile failed. All of it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The member's cluster couldn't be read.
+    #[error("reading the member's cluster: {0}")]
+    Gather(kube::Error),
+    /// A step failed.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The hub generation couldn't be written down, so nothing of it may run yet.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The hub couldn't be told.
+    #[error("telling the hub: {0}")]
+    Status(kube::Error),
+}
+
+/// Reconciles whatever `queue` names, until `shutdown` and until what was begun is done.
+pub async fn run(context: Arc<Context>, queue: UnboundedReceiver<ObjectRef<Assignment>>, shutdown: CancellationToken) {
+    let store = context.stores.assignments.clone();
+    let _ = tokio::join!(context.stores.jobs.wait_until_ready(), context.stores.pods.wait_until_ready());
+    let queue = requests(queue).take_until(shutdown.cancelled_owned());
+    applier(
+        |assignment, context| Box::pin(reconcile(assignment, context)),
+        |assignment, error, context| failed(&assignment, error, &context),
+        context,
+        store,
+        queue,
+        ApplierConfig::default(),
+    )
+    .for_each(|_| async {})
+    .await;
+}
+
+fn requests(
+    queue: UnboundedReceiver<ObjectRef<Assignment>>,
+) -> impl Stream<Item = Result<ReconcileRequest<Assignment>, std::convert::Infallible>> {
+    futures::stream::unfold(queue, |mut queue| async move {
+        queue.recv().await.map(|object| (Ok(ReconcileRequest::from(object)), queue))
+    })
+}
+
+/// The Assignment that a Job or pod in the member's cluster belongs to.
+pub fn assignment_of<K: Resource>(object: &K, hub_namespace: &str) -> Option<ObjectRef<Assignment>> {
+    let name = object.labels().get(ASSIGNMENT_LABEL)?;
+    Some(ObjectRef::new(name).within(hub_namespace))
+}
+
+async fn reconcile(assignment: Arc<Assignment>, context: Arc<Context>) -> Result<Action, WorkError> {
+    let timer = context.metrics.reconcile_seconds.start_timer();
+    let result = reconcile_once(assignment.clone(), &context).await;
+    timer.observe_duration();
+    let word = if result.is_ok() { "ok" } else { "error" };
+    context.metrics.reconciles.with_label_values(&[word]).inc();
+    if result.is_ok() {
+        context.tracks.with(&assignment.name_any(), &assignment.uid().unwrap_or_default(), |track| track.failures = 0);
+    }
+    result
+}
+
+async fn reconcile_once(assignment: Arc<Assignment>, context: &Context) -> Result<Action, WorkError> {
+    let mut snapshot = gather::gather(context, assignment.clone()).await.map_err(WorkError::Gather)?;
+    let before = snapshot.previous.clone();
+    let mut plan = decide(&snapshot);
+    let mut result = Ok(());
+    if plan.steps == [Step::Admit] {
+        match admit(context, &snapshot).await {
+            Ok(Admission::Created(fact)) => {
+                snapshot.job = Some(*fact);
+                plan = decide(&snapshot);
+            }
+            Ok(Admission::Refused(refusal)) => plan = refused(context, &snapshot, refusal),
+            Ok(Admission::Wait) => build::say(&mut plan.status, "Probing", "it begins once the probes are done"),
+            Err(error) => result = Err(error),
+        }
+    }
+    if result.is_ok() {
+        result = perform(context, &snapshot, &plan).await;
+    }
+    // What couldn't be done can't be told as done: then only what was true before is told.
+    let status = if result.is_ok() { plan.status } else { keep(&snapshot, &before) };
+    let told = status::write(context, &assignment, &before, &status).await.map_err(WorkError::Status);
+    result.and(told)?;
+    // Telling may be what something else waited for.
+    let again =
+        if before == status { plan.again } else { Some(plan.again.map_or(AFTER_TELLING, |a| a.min(AFTER_TELLING))) };
+    Ok(Action::requeue(again.unwrap_or(IDLE)))
+}
+
+/// After the hub was told something, what depends on its being told is looked at.
+const AFTER_TELLING: Duration = Duration::from_millis(50);
+
+async fn perform(context: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(), WorkError> {
+    let applier = Applier::new(context, snapshot.name());
+    for step in &plan.steps {
+        applier.step(step, snapshot).await?;
+    }
+    Ok(())
+}
+
+/// The status when a step failed: as before, but for the Job, which is there whatever else failed.
+fn keep(snapshot: &Snapshot, before: &AssignmentStatus) -> AssignmentStatus {
+    let mut status = before.clone();
+    if let Some(job) = snapshot.job.as_ref().filter(|job| job.ours && !status.phase.is_final()) {
+        status.job_uid = Some(job.uid.clone());
+        if status.phase == AssignmentPhase::Pending {
+            status.phase = AssignmentPhase::Starting;
+        }
+    }
+    status
+}
+
+enum Admission {
+    Created(Box<JobFact>),
+    Refused(Refusal),
+    Wait,
+}
+
+/// Judges the Assignment and, if nothing speaks against it, makes its Job.
+async fn admit(context: &Context, snapshot: &Snapshot) -> Result<Admission, WorkError> {
+    let (name, uid, spec) = (snapshot.name(), snapshot.uid(), &snapshot.assignment.spec);
+    let secrets = match refusal::open_secrets(spec, &context.keys) {
+        Ok(secrets) => secrets,
+        Err(refusal) => return Ok(Admission::Refused(refusal)),
+    };
+    {
+        // Two Assignments at once must not both take the last of what the owner allows.
+        let _admission = context.admission.lock().await;
+        let in_use = context.in_use(Some(name));
+        let terms = Terms {
+            config: &context.config,
+            probes: *context.probes.borrow(),
+            highest_generation: context.identity.generation(),
+            in_use: &in_use,
+        };
+        match refusal::judge(name, spec, terms) {
+            Verdict::Refuse(refusal) => return Ok(Admission::Refused(refusal)),
+            Verdict::AwaitProbes => return Ok(Admission::Wait),
+            Verdict::Admit => {}
+        }
+        // From now on an older generation is refused, also after a restart.
+        context.identity.raise_generation(spec.epoch.generation).await?;
+        context.tracks.with(name, uid, |track| track.reserved = Some(Demand::of(&spec.workload)));
+    }
+    let job = job::job(name, uid, spec, &context.config, &names(secrets.as_ref()));
+    let secret = secrets.as_ref().map(|secrets| job::secret(name, spec, &context.config, secrets));
+    match Applier::new(context, name).create(job, secret).await {
+        Ok(job) => {
+            let fact = JobFact::read(&job, uid);
+            let seen = context.tracks.with(name, uid, |track| {
+                (track.created, track.created_at) = (Some(job), Some(tokio::time::Instant::now()));
+                track.seen
+            });
+            context.metrics.jobs_created.inc();
+            if let Some(seen) = seen {
+                context.metrics.start_seconds.observe(seen.elapsed().as_secs_f64());
+            }
+            tracing::info!(assignment = name, job = %spec.job.name, namespace = %spec.job.namespace, "began");
+            Ok(Admission::Created(Box::new(fact)))
+        }
+        Err(error) => {
+            context.tracks.with(name, uid, |track| track.reserved = None);
+            Err(error.into())
+        }
+    }
+}
+
+fn refused(context: &Context, snapshot: &Snapshot, refusal: Refusal) -> Plan {
+    let reason = format!("{:?}", refusal.reason);
+    tracing::warn!(assignment = snapshot.name(), reason, message = refusal.message, "refused");
+    context.metrics.refusals.with_label_values(&[&reason]).inc();
+    let mut status = AssignmentStatus {
+        observed_generation: snapshot.assignment.metadata.generation,
+        phase: AssignmentPhase::Refused,
+        ..snapshot.previous.clone()
+    };
+    build::say(&mut status, &reason, refusal.message);
+    Plan { steps: Vec::new(), status, again: None }
+}
+
+/// Tries again: soon at first, then less often.
+fn failed(assignment: &Assignment, error: &WorkError, context: &Context) -> Action {
+    let name = assignment.name_any();
+    let uid = assignment.uid().unwrap_or_default();
+    let failures = context.tracks.with(&name, &uid, |track| {
+        track.failures = track.failures.saturating_add(1);
+        track.failures
+    });
+    tracing::warn!(assignment = name, %error, failures, "will be tried again");
+    Action::requeue(Duration::from_millis(200 << failures.min(8)).min(Duration::from_secs(30)))
+}
