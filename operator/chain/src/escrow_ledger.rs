@@ -1,16 +1,17 @@
 //! The [`Ledger`] over JSON-RPC.
 
-use std::{collections::HashSet, iter::zip};
+mod settle;
+mod top_up;
+
+use std::collections::HashSet;
 
 use alloy::{primitives::Bytes, sol_types::SolCall as _};
 use async_trait::async_trait;
 use eai_core::{address::Address, money::Amount, offer::SignedOffer};
-use futures::future::try_join_all;
 use tracing::{debug, warn};
 
 use crate::{
     bindings::IEscrow,
-    convert,
     eip712::{self, Domain, Signature, SignedVoucher, Voucher},
     endpoint::Endpoint,
     error::LedgerError,
@@ -18,13 +19,13 @@ use crate::{
     ids::{LeaseId, NamespaceId, TxHash},
     key::Key,
     lease::{
-        Authorization, Head, LeaseState, LeaseView, OpenOutcome, OpenRequest, Opened, SettleOutcome, Settled, Skipped,
-        TopUp, TopUpOutcome, ToppedUp,
+        Authorization, Head, LeaseState, LeaseView, OpenOutcome, OpenRequest, Opened, SettleOutcome, Skipped, TopUp,
+        TopUpOutcome,
     },
     ledger::{Ledger, MAX_BATCH},
     reader::Reader,
     refusal::Refusal,
-    sender::{ATTEMPTS, Sender, Sent},
+    sender::{ATTEMPTS, Sender},
 };
 
 /// Gas that one call may use besides its items.
@@ -66,17 +67,6 @@ impl EscrowLedger {
             }
             Some(_) => Ok(OpenOutcome::Skipped(Skipped { lease, reason: Refusal::AlreadyClosed })),
             None => Err(LedgerError::Unreachable("its answers are of different blocks".to_owned())),
-        }
-    }
-
-    /// A lease that was closed before.
-    async fn closed_before(&self, lease: LeaseId) -> Result<SettleOutcome, LedgerError> {
-        match self.reader.lease(lease).await? {
-            Some(LeaseView { state: LeaseState::Closed, paid, refunded, .. }) => {
-                let tx = recall(lease, self.reader.closing_tx(lease).await);
-                Ok(SettleOutcome::Settled(Settled { lease, tx, paid, refunded, closed: true }))
-            }
-            _ => Err(LedgerError::Unreachable("its answers are of different blocks".to_owned())),
         }
     }
 }
@@ -180,99 +170,7 @@ impl Ledger for EscrowLedger {
 
     async fn settle(&self, vouchers: &[SignedVoucher]) -> Result<Vec<SettleOutcome>, LedgerError> {
         check_size(vouchers.len())?;
-        if vouchers.is_empty() {
-            return Ok(Vec::new());
-        }
-        let settlements: Result<_, _> = vouchers.iter().map(SignedVoucher::to_sol).collect();
-        let settlements = settlements.map_err(|e| LedgerError::BadRequest(e.to_string()))?;
-        let call = IEscrow::settleBatchCall { settlements };
-        let gas = CALL_GAS + gas_of(vouchers.len(), SETTLE_GAS);
-        let receipt = self.sender.send(call.abi_encode(), gas).await?;
-        let mut events = Events::of(&receipt, self.domain().escrow)?;
-        let mut outcomes = Vec::with_capacity(vouchers.len());
-        for SignedVoucher { voucher, .. } in vouchers {
-            let lease = voucher.terms.id();
-            outcomes.push(match events.settled(lease, voucher.is_final)? {
-                Ok(payment) => SettleOutcome::Settled(Settled {
-                    lease,
-                    tx: Some(events.tx),
-                    paid: payment.paid,
-                    refunded: payment.refunded.unwrap_or_default(),
-                    closed: payment.refunded.is_some(),
-                }),
-                Err(Refusal::AlreadyClosed) => self.closed_before(lease).await?,
-                Err(reason) => SettleOutcome::Skipped(Skipped { lease, reason }),
-            });
-        }
-        debug!(tx = %events.tx, items = vouchers.len(), gas = receipt.gas_used, "vouchers settled");
-        Ok(outcomes)
-    }
-}
-
-impl EscrowLedger {
-    /// Tops up from what the leases hold now; `None` if another transaction came in between.
-    async fn try_top_up(&self, items: &[TopUp], ids: &[LeaseId]) -> Result<Option<Vec<TopUpOutcome>>, LedgerError> {
-        // The differences hold only for the state that they were computed from. The turn ties the transaction to it.
-        let turn = self.sender.turn().await?;
-        let block = turn.head().number.into();
-        let views = try_join_all(ids.iter().map(|id| self.reader.lease_at(*id, block))).await?;
-        let steps: Vec<_> = zip(items, views).map(|(item, view)| Step::of(item, view)).collect();
-        let call = IEscrow::topUpBatchCall {
-            terms: zip(items, &steps).filter(|(_, s)| s.adds()).map(|(item, _)| item.terms.to_sol()).collect(),
-            amounts: steps.iter().filter_map(Step::amount).map(convert::to_word).collect(),
-        };
-        let mut events = None;
-        if !call.amounts.is_empty() {
-            let gas = CALL_GAS + gas_of(call.amounts.len(), TOP_UP_GAS);
-            match turn.send(Bytes::from(call.abi_encode()), gas).await? {
-                Sent::Confirmed(receipt) => events = Some(Events::of(&receipt, self.domain().escrow)?),
-                Sent::Superseded => return Ok(None),
-            }
-        }
-        zip(ids, steps).map(|(lease, step)| step.outcome(*lease, events.as_mut())).collect::<Result<_, _>>().map(Some)
-    }
-}
-
-/// What a top-up comes to, given where its lease stands.
-enum Step {
-    /// The lease has had enough already.
-    Enough(Amount),
-    /// It can't be topped up.
-    Refuse(Refusal),
-    /// This much is missing.
-    Add(Amount),
-}
-
-impl Step {
-    fn of(item: &TopUp, view: Option<LeaseView>) -> Self {
-        let Some(view) = view else { return Self::Refuse(Refusal::UnknownLease) };
-        match (view.state, item.hold.saturating_sub(view.hold)) {
-            (_, Amount::ZERO) => Self::Enough(view.hold),
-            (LeaseState::Closed, _) => Self::Refuse(Refusal::AlreadyClosed),
-            (LeaseState::Closing, _) => Self::Refuse(Refusal::AlreadyClosing),
-            (LeaseState::Open | LeaseState::Paused, missing) => Self::Add(missing),
-        }
-    }
-
-    const fn amount(&self) -> Option<Amount> {
-        if let Self::Add(amount) = self { Some(*amount) } else { None }
-    }
-
-    const fn adds(&self) -> bool {
-        matches!(self, Self::Add(_))
-    }
-
-    fn outcome(self, lease: LeaseId, events: Option<&mut Events>) -> Result<TopUpOutcome, LedgerError> {
-        let done = match (self, events) {
-            (Self::Enough(hold), _) => Ok((None, hold)),
-            (Self::Refuse(reason), _) => Err(reason),
-            (Self::Add(_), Some(events)) => events.topped_up(lease)?.map(|hold| (Some(events.tx), hold)),
-            (Self::Add(_), None) => return Err(LedgerError::BadAnswer("a top-up without its receipt".to_owned())),
-        };
-        Ok(match done {
-            Ok((tx, hold)) => TopUpOutcome::ToppedUp(ToppedUp { lease, tx, hold }),
-            Err(reason) => TopUpOutcome::Skipped(Skipped { lease, reason }),
-        })
+        self.settle_due(vouchers).await
     }
 }
 

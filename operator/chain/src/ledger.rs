@@ -17,8 +17,8 @@ pub const MAX_BATCH: usize = 64;
 ///
 /// The three batches (`open`, `top_up`, `settle`) each send at most one transaction, wait until it is confirmed, and
 /// return one outcome per item in the order given. They are idempotent: after an error, or a crash, repeat the same call
-/// and what was done already is found rather than done twice. An empty batch sends nothing. Batches of one ledger wait
-/// for each other.
+/// and what was done already is found rather than done twice. An empty batch sends nothing. Several openings and
+/// settlements may be under way at the same time, and share a block; a top-up waits until it is alone.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// The hub key's account: the one that payers authorise, and that pays for gas.
@@ -64,5 +64,8 @@ pub trait Ledger: Send + Sync {
     fn sign_voucher(&self, voucher: Voucher) -> Result<SignedVoucher, LedgerError>;
 
     /// Presents vouchers, at most [`MAX_BATCH`], one per lease.
+    ///
+    /// A final voucher for more than the chain would pay by its own clock yet is held back, and skipped with
+    /// [`Refusal::TooEarly`](crate::Refusal::TooEarly): presented now, it would close the lease with too little paid.
     async fn settle(&self, vouchers: &[SignedVoucher]) -> Result<Vec<SettleOutcome>, LedgerError>;
 }

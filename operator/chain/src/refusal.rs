@@ -14,6 +14,9 @@ macro_rules! refusals {
         #[non_exhaustive]
         pub enum Refusal {
             $($(#[$doc])* $name,)*
+            /// Settling: this side held the voucher back. The chain's clock hasn't reached what it claims, so that the
+            /// lease would close with less paid. Present it again with a later block.
+            TooEarly,
             /// An error that this version doesn't know, by its selector.
             Unknown([u8; 4]),
         }
@@ -31,11 +34,12 @@ macro_rules! refusals {
             pub const fn reason(&self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)*
+                    Self::TooEarly => "TooEarly",
                     Self::Unknown(_) => "Unknown",
                 }
             }
 
-            /// Every refusal that is known.
+            /// Every refusal of the contract's that is known.
             pub const ALL: &[Self] = &[$(Self::$name),*];
         }
 
@@ -43,6 +47,7 @@ macro_rules! refusals {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$name => f.write_str($words),)*
+                    Self::TooEarly => f.write_str("the chain's clock is behind; the voucher is presented with a later block"),
                     Self::Unknown(selector) => write!(
                         f,
                         "the escrow refused with the unknown error {}; this program may be older than the contract",
@@ -121,6 +126,11 @@ impl Refusal {
     /// Whether the item's aim is met already, so that there is nothing to report to anyone.
     pub const fn is_done_already(&self) -> bool {
         matches!(self, Self::LeaseExists | Self::AlreadyClosed | Self::NothingToSettle)
+    }
+
+    /// Whether the same call succeeds by itself with a later block.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::TooEarly)
     }
 
     /// Whether the payer can remove the reason by a deposit or an authorisation: the job waits rather than fails.

@@ -3,39 +3,18 @@
 use std::time::Duration;
 
 use alloy::{
-    consensus::TxEip1559, primitives::B256, providers::utils::Eip1559Estimation, rpc::types::TransactionReceipt,
+    consensus::TxEip1559,
+    primitives::{B256, Bytes},
+    rpc::types::TransactionReceipt,
 };
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info};
 
-use super::{Sender, Sent};
+use super::{Sender, Sent, fees::Fees};
 use crate::{error::LedgerError, rpc::fault::SendFault};
 
 /// How often the node is reminded of a transaction; one that restarted has forgotten it.
 const REMIND_EVERY: Duration = Duration::from_secs(2);
-
-/// EIP-1559 fees, in wei per gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fees {
-    pub max_fee: u128,
-    pub priority: u128,
-}
-
-impl Fees {
-    /// Fees enough to take the place of a transaction with these: a quarter more (nodes ask for a tenth), and no less
-    /// than what is usual now.
-    #[must_use]
-    pub fn raised(self, usual: Self) -> Self {
-        let more = |fee: u128| fee.saturating_add((fee / 4).max(1));
-        Self { max_fee: more(self.max_fee).max(usual.max_fee), priority: more(self.priority).max(usual.priority) }
-    }
-}
-
-impl From<Eip1559Estimation> for Fees {
-    fn from(estimate: Eip1559Estimation) -> Self {
-        Self { max_fee: estimate.max_fee_per_gas, priority: estimate.max_priority_fee_per_gas }
-    }
-}
 
 /// A transaction on its way, in each form it was sent in: they share one nonce, so one of them at most is mined.
 pub struct Pending {
@@ -54,6 +33,11 @@ impl Pending {
     pub fn new(tx: TxEip1559, fees: Fees, hash: B256, raw: Vec<u8>) -> Self {
         let now = Instant::now();
         Self { tx, fees, raw, hashes: vec![hash], since: now, reminded: now, raised: now, overtaken: 0 }
+    }
+
+    /// The call.
+    pub const fn input(&self) -> &Bytes {
+        &self.tx.input
     }
 
     /// Waits until one of the forms is confirmed or another transaction took the nonce.
@@ -127,6 +111,3 @@ impl Pending {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

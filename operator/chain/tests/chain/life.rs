@@ -4,7 +4,7 @@ use eai_chain::{LeaseState, Ledger as _, OpenOutcome, Refusal, SettleOutcome, Se
 use eai_core::money::Amount;
 
 use crate::support::{
-    anvil::CHAIN_ID,
+    anvil::{CHAIN_ID, Mining},
     world::{RATE, SECOND, World, eai},
 };
 
@@ -88,11 +88,44 @@ async fn the_chain_pays_no_more_than_the_time_since_opening() {
     let opened = world.open(&request).await;
     let ledger = world.ledger();
     world.anvil.pass(10).await;
-    let outcome = world.mined(ledger.settle(&[world.voucher(&request, eai(9), true)])).await.unwrap().remove(0);
+    let outcome = world.mined(ledger.settle(&[world.voucher(&request, eai(9), false)])).await.unwrap().remove(0);
     let SettleOutcome::Settled(settled) = outcome else { panic!("{outcome:?}") };
     let elapsed = settled.paid.wei() / SECOND.wei();
     assert!((10..60).contains(&elapsed), "{elapsed} s were paid");
     assert!(u128::from(world.now().await - opened.opened_at) >= elapsed);
+}
+
+/// A final voucher ahead of the chain's clock would close the lease with too little paid. It's held back, and the rest
+/// of the batch goes through.
+#[tokio::test]
+async fn a_final_voucher_waits_for_the_chains_clock() {
+    let world = World::with(Mining::Manual).await;
+    let (slow, other) = (world.request(1).await, world.request(2).await);
+    world.open(&slow).await;
+    world.open(&other).await;
+    let ledger = world.ledger();
+    let amount = Amount::from_wei(SECOND.wei() * 1000);
+    let vouchers = [world.voucher(&slow, amount, true), world.voucher(&other, Amount::ZERO, true)];
+    let outcomes = world.mined(ledger.settle(&vouchers)).await.unwrap();
+    assert!(matches!(&outcomes[0], SettleOutcome::Skipped(s) if s.reason == Refusal::TooEarly), "{outcomes:?}");
+    assert!(Refusal::TooEarly.is_transient());
+    assert!(matches!(&outcomes[1], SettleOutcome::Settled(s) if s.closed), "{outcomes:?}");
+    let lease = ledger.lease(slow.terms(ledger.hub_key()).id()).await.unwrap().unwrap();
+    assert_eq!((lease.state, lease.paid), (LeaseState::Open, Amount::ZERO));
+
+    // Alone, it costs no transaction.
+    let outcomes = ledger.settle(&vouchers[..1]).await.unwrap();
+    assert!(matches!(&outcomes[0], SettleOutcome::Skipped(s) if s.reason == Refusal::TooEarly));
+    world.anvil.pass(1000).await;
+    let outcomes = world.mined(ledger.settle(&vouchers)).await.unwrap();
+    assert!(matches!(&outcomes[0], SettleOutcome::Settled(s) if s.closed && s.paid == amount), "{outcomes:?}");
+
+    // What the hold can't pay is no reason to wait.
+    let small = world.request(3).await;
+    world.open(&small).await;
+    world.anvil.pass(10_000).await;
+    let outcomes = world.mined(ledger.settle(&[world.voucher(&small, eai(11), true)])).await.unwrap();
+    assert!(matches!(&outcomes[0], SettleOutcome::Settled(s) if s.closed && s.paid == eai(10)), "{outcomes:?}");
 }
 
 #[tokio::test]
@@ -121,6 +154,7 @@ async fn a_full_batch_goes_through_in_one_transaction() {
         .collect();
     assert_eq!(txs.len(), 64);
     assert!(txs.iter().all(|tx| *tx == txs[0]));
+    world.anvil.pass(10).await;
     let finals: Vec<_> = requests.iter().map(|r| world.voucher(r, r.hold, true)).collect();
     let outcomes = world.mined(ledger.settle(&finals)).await.unwrap();
     assert!(outcomes.iter().all(|o| matches!(o, SettleOutcome::Settled(s) if s.closed)));

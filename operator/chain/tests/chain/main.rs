@@ -4,6 +4,7 @@
 
 mod accounts;
 mod faults;
+mod https;
 mod idempotence;
 mod ids;
 mod key;

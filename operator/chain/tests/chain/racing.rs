@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use eai_chain::{Ledger as _, LedgerError, OpenOutcome, TopUp, TopUpOutcome};
+use eai_chain::{Ledger as _, LedgerError, OpenOutcome, SettleOutcome, TopUp, TopUpOutcome};
 
 use crate::support::{
     anvil::Mining,
-    world::{World, eai},
+    world::{SECOND, World, eai},
 };
 
 #[tokio::test]
@@ -30,19 +30,55 @@ async fn two_hubs_with_one_key_open_and_top_up_at_once() {
     assert_eq!(one.lease(terms.id()).await.unwrap().unwrap().hold, eai(30));
 }
 
+/// Nothing waits for another's block: not one opening for the next, and no opening for a settlement.
 #[tokio::test]
-async fn calls_of_one_ledger_wait_for_each_other_and_all_go_through() {
-    let world = World::new().await;
+async fn openings_and_settlements_share_a_block() {
+    let world = World::with(Mining::Manual).await;
     let ledger = world.ledger();
-    let mut requests = Vec::new();
-    for n in 0..6 {
-        requests.push([world.request(n).await]);
-    }
+    let finished = world.request(9).await;
+    world.open(&finished).await;
+    world.anvil.pass(100).await;
+    let requests = [[world.request(1).await], [world.request(2).await], [world.request(3).await]];
+    let vouchers = [world.voucher(&finished, SECOND, true)];
+    let opens = futures::future::try_join_all(requests.iter().map(|request| ledger.open(request)));
+    let block = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.anvil.mine().await;
+    };
+    let (opened, settled, ()) = tokio::join!(opens, ledger.settle(&vouchers), block);
+    assert!(matches!(settled.unwrap()[0], SettleOutcome::Settled(_)));
+    let times: Vec<_> = opened
+        .unwrap()
+        .iter()
+        .map(|outcomes| match &outcomes[0] {
+            OpenOutcome::Opened(opened) => opened.opened_at,
+            OpenOutcome::Skipped(skipped) => panic!("{skipped:?}"),
+        })
+        .collect();
+    assert!(times.iter().all(|time| *time == times[0]), "{times:?}");
+    assert_eq!(ledger.balance(world.payer.address()).await.unwrap(), eai(970).checked_sub(SECOND).unwrap());
+}
+
+/// Openings that were given up on leave transactions behind. What comes next takes their places or goes after them.
+#[tokio::test]
+async fn transactions_that_nobody_waits_for_hold_nothing_up() {
+    let mut world = World::with(Mining::Manual).await;
+    let patient = world.ledger();
+    world.endpoint.settings.timeout = Duration::from_millis(400);
+    let ledger = world.ledger();
+    let requests = [[world.request(1).await], [world.request(2).await], [world.request(3).await]];
     let opens = futures::future::join_all(requests.iter().map(|request| ledger.open(request)));
-    for outcome in world.mined(opens).await {
-        assert!(matches!(outcome.unwrap().remove(0), OpenOutcome::Opened(_)));
+    assert!(opens.await.iter().all(|outcome| matches!(outcome, Err(LedgerError::Unconfirmed { .. }))));
+    // A call that is cancelled halfway, too.
+    let _ = tokio::time::timeout(Duration::from_millis(200), ledger.open(&requests[0])).await;
+    let again = futures::future::try_join_all(requests.iter().map(|request| patient.open(request)));
+    for outcomes in world.mined(again).await.unwrap() {
+        assert!(matches!(outcomes[0], OpenOutcome::Opened(_)), "{outcomes:?}");
     }
-    assert_eq!(ledger.balance(world.payer.address()).await.unwrap(), eai(940));
+    let terms = requests[0][0].terms(world.hub.address());
+    let outcomes = world.mined(patient.top_up(&[TopUp { terms, hold: eai(11) }])).await.unwrap();
+    assert!(matches!(&outcomes[0], TopUpOutcome::ToppedUp(t) if t.hold == eai(11)));
+    assert_eq!(patient.balance(world.payer.address()).await.unwrap(), eai(969));
 }
 
 /// The chain's base fee jumps while a transaction waits: its fee is raised until a block takes it.

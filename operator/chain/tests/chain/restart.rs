@@ -34,12 +34,12 @@ async fn a_node_that_restarts_and_forgets_the_pool_is_told_again() {
     assert_eq!(ledger.balance(world.payer.address()).await.unwrap(), eai(990));
 
     // What was confirmed before a restart is still there after it.
-    world.anvil.pass(10).await;
     world.anvil.stop();
     assert!(matches!(ledger.head().await, Err(LedgerError::Unreachable(_))));
     world.anvil.resume().await;
+    world.anvil.pass(10).await;
     let outcome = world.mined(ledger.settle(&[world.voucher(&request, SECOND, true)])).await.unwrap().remove(0);
-    assert!(matches!(outcome, SettleOutcome::Settled(settled) if settled.paid == SECOND));
+    assert!(matches!(&outcome, SettleOutcome::Settled(settled) if settled.paid == SECOND), "{outcome:?}");
 }
 
 async fn pooled(world: &World) -> usize {
