@@ -1,9 +1,8 @@
 // Compares abi/*.json, which other languages generate their bindings from, with what forge built.
 // `--write` brings them up to date.
 import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { ROOT } from "./bin.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const CONTRACTS = ["EAIToken", "Escrow"];
 /** JSON with an entry of a list on each line, so that a difference shows what changed. */
 const lines = (value) =>
@@ -12,7 +11,7 @@ const write = process.argv.includes("--write");
 let stale = 0;
 
 for (const name of CONTRACTS) {
-  const built = JSON.parse(readFileSync(`${root}out/${name}.sol/${name}.json`, "utf8"));
+  const built = JSON.parse(readFileSync(`${ROOT}out/${name}.sol/${name}.json`, "utf8"));
   const { abi, bytecode, deployedBytecode } = built;
   // Where the constructor fills in immutables. The compiler lists them under numbers that change from build to build.
   const immutables = Object.values(deployedBytecode.immutableReferences ?? {})
@@ -22,7 +21,7 @@ for (const name of CONTRACTS) {
   const wanted = `{\n${Object.entries(fields)
     .map(([key, value]) => `"${key}": ${lines(value)}`)
     .join(",\n")}\n}\n`;
-  const path = `${root}abi/${name}.json`;
+  const path = `${ROOT}abi/${name}.json`;
   if (write) {
     writeFileSync(path, wanted);
     continue;

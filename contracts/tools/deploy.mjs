@@ -9,16 +9,14 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { binary, ROOT } from "./bin.mjs";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SUPPLY = 2_500_000_000n * 10n ** 18n;
 const MIN_CLOSING_WINDOW = 72 * 3600;
 
-/** Ends the program with a sentence for the person who called it. */
+/** Gives up with a sentence for the person who called. */
 function fail(sentence) {
-  console.error(`deploy: ${sentence}`);
-  process.exit(1);
+  throw new Error(sentence);
 }
 
 /** The environment variable `name`, which must be set. */
@@ -68,7 +66,7 @@ function broadcast(chainId, { closingWindow, genesis }) {
   const records = mkdtempSync(join(tmpdir(), "eai-deploy-"));
   try {
     const run = spawnSync(
-      join(ROOT, "node_modules/.bin/forge"),
+      binary("forge"),
       ["script", "script/Deploy.s.sol:Deploy", "--rpc-url", need("RPC_URL"), "--broadcast", "--slow", "--non-interactive"],
       {
         cwd: ROOT,
@@ -82,13 +80,10 @@ function broadcast(chainId, { closingWindow, genesis }) {
         },
       },
     );
-    if (run.error) fail(`forge: ${run.error.message}; run \`npm ci\` in contracts/`);
-    if (run.status !== 0) fail(`forge script failed:\n${run.stdout}\n${run.stderr}`);
     const record = join(records, "Deploy.s.sol", String(chainId), "run-latest.json");
     const { transactions, returns } = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")) : {};
-    // forge also ends well when it could send nothing
-    if (transactions?.length !== 2 || transactions.some(({ hash }) => !hash)) {
-      fail(`nothing was deployed; has DEPLOYER_KEY's account funds?\n${run.stdout}\n${run.stderr}`);
+    if (run.status !== 0 || transactions?.length !== 2 || transactions.some(({ hash }) => !hash)) {
+      fail(`the contracts were not all deployed; has DEPLOYER_KEY's account funds?\n${run.stdout}\n${run.stderr}`);
     }
     return { transactions, returns };
   } finally {
@@ -125,26 +120,33 @@ async function checkWord(address, what, selector, wanted) {
   if (got !== wanted) fail(`${what} is ${got}, not ${wanted}`);
 }
 
-const out = resolve(need("OUT"));
-if (existsSync(out)) fail(`OUT ${out} exists; remove it or name another`);
-need("DEPLOYER_KEY");
-const config = readConfig(resolve(need("CONFIG")));
-const chainId = Number(await rpc("eth_chainId"));
-const { transactions, returns } = broadcast(chainId, config);
-const [token, escrow] = await Promise.all(transactions.map(({ hash }) => created(hash)));
-await checkCode("EAIToken", token.address);
-await checkCode("Escrow", escrow.address);
-await checkWord(escrow.address, "the escrow's TOKEN", "0x82bfefc8", BigInt(token.address));
-await checkWord(escrow.address, "the escrow's CLOSING_WINDOW", "0x6ec77d77", BigInt(config.closingWindow));
-const book = {
-  chainId,
-  token: token.address,
-  escrow: escrow.address,
-  closingWindow: config.closingWindow,
-  deployer: token.from,
-  block: token.block,
-  genesis: config.genesis,
-  codehashes: { token: returns.tokenCodehash.value, escrow: returns.escrowCodehash.value },
-};
-writeFileSync(out, `${JSON.stringify(book, null, 2)}\n`, { flag: "wx" });
-console.log(`deployed: token ${token.address}, escrow ${escrow.address}; written to ${out}`);
+async function main() {
+  const out = resolve(need("OUT"));
+  if (existsSync(out)) fail(`OUT ${out} exists; remove it or name another`);
+  need("DEPLOYER_KEY");
+  const config = readConfig(resolve(need("CONFIG")));
+  const chainId = Number(await rpc("eth_chainId"));
+  const { transactions, returns } = broadcast(chainId, config);
+  const [token, escrow] = await Promise.all(transactions.map(({ hash }) => created(hash)));
+  await checkCode("EAIToken", token.address);
+  await checkCode("Escrow", escrow.address);
+  await checkWord(escrow.address, "the escrow's TOKEN", "0x82bfefc8", BigInt(token.address));
+  await checkWord(escrow.address, "the escrow's CLOSING_WINDOW", "0x6ec77d77", BigInt(config.closingWindow));
+  const book = {
+    chainId,
+    token: token.address,
+    escrow: escrow.address,
+    closingWindow: config.closingWindow,
+    deployer: token.from,
+    block: token.block,
+    genesis: config.genesis,
+    codehashes: { token: returns.tokenCodehash.value, escrow: returns.escrowCodehash.value },
+  };
+  writeFileSync(out, `${JSON.stringify(book, null, 2)}\n`, { flag: "wx" });
+  console.log(`deployed: token ${token.address}, escrow ${escrow.address}; written to ${out}`);
+}
+
+main().catch((error) => {
+  console.error(`deploy: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,10 +1,8 @@
 // All checks of this folder, cheapest first; the first that fails ends it. Needs `npm ci` and nothing else.
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { binary, ROOT } from "./bin.mjs";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const FORGE = join(ROOT, "node_modules/.bin/forge");
+const FORGE = binary("forge");
 const NODE = process.execPath;
 
 const steps = [
@@ -20,12 +18,11 @@ const steps = [
 for (const [what, command, args] of steps) {
   const start = Date.now();
   console.log(`== ${what}`);
-  const { status, error } = spawnSync(command, args, {
+  const { status } = spawnSync(command, args, {
     cwd: ROOT,
     stdio: "inherit",
     env: { ...process.env, FORGE_SNAPSHOT_CHECK: "true" },
   });
-  if (error) console.error(`${error.message}; run \`npm ci\` in contracts/`);
   if (status !== 0) {
     console.error(`contracts: failed: ${what}`);
     process.exit(1);

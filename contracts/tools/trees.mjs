@@ -2,9 +2,9 @@
 // on no branch, fails.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { ROOT } from "./bin.mjs";
 
-const TESTS = fileURLToPath(new URL("../test", import.meta.url));
+const TESTS = join(ROOT, "test");
 const NAME = /\b(?:test|testFuzz|invariant)_\w+|\bafterInvariant\b/g;
 let faults = 0;
 

@@ -4,10 +4,9 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import sha3 from "js-sha3";
+import { binary, ROOT } from "./bin.mjs";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FILE = join(ROOT, "test/vectors/eip712.json");
 // anvil's first account: known to everyone, worth nothing
 const KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
@@ -78,7 +77,7 @@ function sign(name, domain, message) {
     Object.entries(TYPES).map(([type, members]) => [type, members.map(([kind, label]) => ({ name: label, type: kind }))]),
   );
   const typed = JSON.stringify({ types, primaryType: name, domain, message });
-  const run = spawnSync(join(ROOT, "node_modules/.bin/cast"), ["wallet", "sign", "--private-key", KEY, "--data", typed], {
+  const run = spawnSync(binary("cast"), ["wallet", "sign", "--private-key", KEY, "--data", typed], {
     encoding: "utf8",
   });
   if (run.status !== 0) throw new Error(`cast wallet sign: ${run.stderr}`);
