@@ -15,14 +15,15 @@ mod sight;
 mod spread;
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
+use eai_api::{AIJob, Assignment, names::member_namespace};
 use eai_testbed::{Dirs, Testbed};
-use kube::Client;
+use kube::{Api, api::ListParams};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -30,9 +31,10 @@ use self::{
     blocks::Blocks,
     calls::{Calls, Rates},
     client::Clients,
+    figures::Times,
     load::{Load, Submission},
     report::{Measured, Report},
-    resources::{Peaks, Sampler},
+    resources::Sampler,
     sight::{Board, Step},
 };
 use crate::{
@@ -48,8 +50,10 @@ use crate::{
 const NAMESPACE: &str = "bench";
 /// The member that takes the jobs: the one behind its router, in pull mode.
 const MEMBER: &str = "home";
-/// How long one step of all jobs may take in all, beyond their pace.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long the last jobs may take to end once all are submitted.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// How long it is waited for ended jobs' Assignments to go, whose calls belong to the jobs too.
+const CLEARING: Duration = Duration::from_mins(1);
 
 /// How much to measure.
 #[derive(clap::Args, Debug)]
@@ -78,7 +82,8 @@ pub struct Arguments {
 /// Measures and writes the figures. Cleans up after itself unless told to keep, also after a failure.
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
-    let dir = absolute(&arguments.dir)?;
+    let dir =
+        std::path::absolute(&arguments.dir).map_err(|source| Error::File { path: arguments.dir.clone(), source })?;
     // A chain that starts anew knows nothing of an earlier run's contracts.
     if Testbed::attach(&Dirs::from_env()).is_err() {
         let _ = fs::remove_dir_all(&dir);
@@ -101,26 +106,35 @@ async fn measure(stage: &Stage, arguments: &Arguments, start: Instant) -> Result
 
     say(start, "one job to pull the image; it isn't counted");
     let first = load.submit(0).await?;
-    finish(&clients, &board, std::slice::from_ref(&first), PATIENCE).await?;
+    finish(&clients, &board, std::slice::from_ref(&first)).await?;
     say(start, &format!("{} s without jobs", arguments.idle_seconds));
     let idle = Rates::idle(stage, MEMBER, Duration::from_secs(arguments.idle_seconds)).await?;
 
     say(start, &format!("{} jobs, one every {} ms", arguments.jobs, arguments.pace_ms));
     let (before, sampler, began) = (Calls::read(stage, MEMBER)?, Sampler::start(MEMBER), Instant::now());
     let submissions = load.pace(arguments.jobs, Duration::from_millis(arguments.pace_ms)).await?;
-    finish(&clients, &board, &submissions, PATIENCE).await?;
+    finish(&clients, &board, &submissions).await?;
     let took = began.elapsed();
     let calls = Calls::read(stage, MEMBER)?.since(&before, &idle, took, arguments.jobs);
+    let failed: Vec<String> = submissions
+        .iter()
+        .filter_map(|job| board.failure(job).map(|phase| format!("{} ended {phase}", job.name)))
+        .collect();
     let measured = Measured {
         first: board.times(&first, None),
-        jobs: times(&board, &blocks, &contracts, &clients.jobs(NAMESPACE), &submissions).await?,
+        jobs: times(&clients, &board, &blocks, &submissions).await?,
+        failed: failed.len(),
         seconds: took.as_secs(),
         pace_ms: arguments.pace_ms,
         watch_errors: board.errors(),
         calls,
         peaks: sampler.stop().await,
     };
-    write(&arguments.out, &measured.report(), start)
+    write(&arguments.out, &measured.report(), start)?;
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::unexpected(format!("{} of {} jobs ended badly", failed.len(), submissions.len()), failed.join(", ")))
 }
 
 /// Installs everything, unless it is there already.
@@ -129,9 +143,57 @@ fn prepare(stage: &Stage, start: Instant) -> Result<(Images, Contracts)> {
     if !record.exists() {
         return demo::install(stage, start);
     }
+    say(start, "what is installed is used as it is");
     let bad = |error: serde_json::Error| Error::unexpected(record.display().to_string(), error);
     let record: Value = serde_json::from_str(&run::read(&record)?).map_err(bad)?;
     let images = serde_json::from_value(record["images"].clone()).map_err(bad)?;
     let contracts = serde_json::from_value(record["contracts"].clone()).map_err(bad)?;
     Ok((images, contracts))
+}
+
+/// Waits until these jobs are settled and their Assignments cleared away.
+async fn finish(clients: &Clients, board: &Board, jobs: &[Submission]) -> Result<()> {
+    board.all(Step::Ended, jobs, PATIENCE).await?;
+    let assignments = Api::<Assignment>::namespaced(clients.hub.clone(), &member_namespace(MEMBER));
+    let end = Instant::now() + CLEARING;
+    // What is never cleared away costs no calls either, so it is no reason to give up.
+    while Instant::now() < end {
+        let left = assignments.list_metadata(&ListParams::default().limit(1)).await;
+        if left.map_err(|error| Error::unexpected("the Assignments", error))?.items.is_empty() {
+            break;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
+/// The times of the jobs that ended well.
+async fn times(clients: &Clients, board: &Board, blocks: &Blocks, jobs: &[Submission]) -> Result<Vec<Times>> {
+    let objects = clients.jobs(NAMESPACE).list(&ListParams::default()).await;
+    let objects = objects.map_err(|error| Error::unexpected("the AIJobs", error))?;
+    let tx = |job: &AIJob| job.status.as_ref()?.attempt.as_ref()?.lease.open_tx.clone();
+    let transactions: HashMap<_, _> =
+        objects.iter().filter_map(|job| Some((job.metadata.uid.as_deref()?, tx(job)?))).collect();
+    let mut times = Vec::new();
+    for job in jobs.iter().filter(|job| board.failure(job).is_none()) {
+        let block = match transactions.get(job.uid.as_str()) {
+            Some(tx) => blocks.when(tx).await?,
+            None => None,
+        };
+        let skipped = || Error::unexpected(&job.name, "one of its steps was never seen");
+        times.push(board.times(job, block).ok_or_else(skipped)?);
+    }
+    Ok(times)
+}
+
+fn write(path: &Path, report: &Report, start: Instant) -> Result<()> {
+    let text = serde_json::to_string_pretty(report).map_err(|error| Error::unexpected("the figures", error))?;
+    run::write(path, &format!("{text}\n"))?;
+    say(start, &format!("figures are in {}", path.display()));
+    println!("{text}");
+    Ok(())
+}
+
+fn say(start: Instant, what: &str) {
+    eprintln!("[{:>4} s] {what}", start.elapsed().as_secs());
 }

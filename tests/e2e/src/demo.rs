@@ -96,8 +96,8 @@ async fn show(stage: &Stage, start: Instant) -> Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Error::Checks(faults)) }
 }
 
-/// Contracts, hub and members.
-fn install(stage: &Stage, start: Instant) -> Result<(Images, Contracts)> {
+/// Contracts, hub and members; leaves what was made in `stage.json`.
+pub fn install(stage: &Stage, start: Instant) -> Result<(Images, Contracts)> {
     step(start, "images to the registry");
     let images = Images::push(stage)?;
     step(start, "EAIToken and Escrow onto the chain");

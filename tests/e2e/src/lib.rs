@@ -4,6 +4,7 @@
 //! that what the hub claims is checked against it.
 
 pub mod balances;
+pub mod bench;
 pub mod cluster;
 pub mod demo;
 pub mod deploy;

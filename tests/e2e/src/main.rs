@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use eai_e2e::demo;
+use eai_e2e::{bench, demo};
 
 /// Shows EAI on real clusters: the testbed's, or ones that exist.
 #[derive(Parser)]
@@ -17,6 +17,8 @@ struct Cli {
 enum Command {
     /// Installs everything, joins two members, runs the examples on each, checks the bill and prints it.
     Run(demo::Arguments),
+    /// Measures a hundred jobs and writes the figures to target/bench/e2e.json.
+    Bench(bench::Arguments),
 }
 
 #[tokio::main]
@@ -24,6 +26,7 @@ async fn main() -> ExitCode {
     eai_runtime::tls::init();
     let result = match Cli::parse().command {
         Command::Run(arguments) => demo::run(&arguments).await,
+        Command::Bench(arguments) => bench::run(&arguments).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -141,14 +141,15 @@ mod tests {
     use super::*;
 
     fn hub(operator: u32, agents: u32, heartbeats: u32, patches: u32) -> String {
-        let schema = |name: &str, count: u32| {
-            format!("{BY_SCHEMA}{{flow_schema=\"{name}\",priority_level=\"x\"}} {count}\n")
-        };
+        let schema =
+            |name: &str, count: u32| format!("{BY_SCHEMA}{{flow_schema=\"{name}\",priority_level=\"x\"}} {count}\n");
         schema("eai-operator", operator)
             + &schema("eai-agents", agents)
             + &schema("service-accounts", heartbeats)
             + &schema("exempt", 5000)
-            + &format!("{BY_REQUEST}{{code=\"200\",resource=\"aijobs\",subresource=\"status\",verb=\"PUT\"}} {patches}\n")
+            + &format!(
+                "{BY_REQUEST}{{code=\"200\",resource=\"aijobs\",subresource=\"status\",verb=\"PUT\"}} {patches}\n"
+            )
             + &format!("{BY_REQUEST}{{code=\"409\",resource=\"aijobs\",subresource=\"status\",verb=\"PUT\"}} 1\n")
     }
 
@@ -161,7 +162,7 @@ mod tests {
         let member = |count: u32| format!("{BY_SCHEMA}{{flow_schema=\"service-accounts\"}} {count}\n");
         let start = Calls::parse(&hub(100, 10, 20, 50), &member(7));
         let later = Calls::parse(&hub(106, 10, 26, 50), &member(7));
-        let idle = Rates::between(&start, &later, Duration::from_secs(60));
+        let idle = Rates::between(&start, &later, Duration::from_mins(1));
         let end = Calls::parse(&hub(106 + 20 + 80, 10 + 40, 26 + 20 + 10, 50 + 60), &member(7 + 100));
         let per_job = end.since(&later, &idle, Duration::from_secs(200), 10);
         assert!(close(per_job.operator, 8.0), "100 calls less 200 s of 0.1/s: {per_job:?}");
