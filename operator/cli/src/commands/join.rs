@@ -17,7 +17,7 @@ use k8s_openapi::{
     api::core::v1::{Secret, ServiceAccount},
 };
 use kube::{
-    Api, Client, Config,
+    Api, Client, Config, ResourceExt as _,
     api::{Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
@@ -33,14 +33,46 @@ use crate::{
 /// How long to wait for the hub to make the member's namespace.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Joins a member and hands the hub what its agent needs.
+/// What a push member is joined with.
+struct Files<'a> {
+    kubeconfig: &'a Path,
+    config: &'a Path,
+    owner_key: &'a Path,
+}
+
+/// Joins a member in push mode, or says how its owner joins it.
 pub async fn run(hub: &Hub, arguments: &Join) -> Result<()> {
-    let kubeconfig = read(&arguments.member_kubeconfig)?;
+    let files = (&arguments.member_kubeconfig, &arguments.config, &arguments.owner_key_file);
+    match files {
+        (Some(kubeconfig), Some(config), Some(owner_key)) if arguments.push => {
+            push(hub, arguments, &Files { kubeconfig, config, owner_key }).await
+        }
+        _ => {
+            println!("{}", by_invite(&arguments.member));
+            Ok(())
+        }
+    }
+}
+
+/// How a member joins that dials the hub.
+fn by_invite(member: &str) -> String {
+    format!(
+        "A member that dials the hub joins with an invite. The hub's admin makes it:\n  \
+         kubectl eai invite {member} --out invite-{member}.yaml\n\
+         The member's owner, on the member's cluster, with their prices and limits in YOUR-VALUES:\n  \
+         helm install eai-agent charts/eai-agent -n eai-agent --create-namespace -f invite-{member}.yaml -f YOUR-VALUES\n\
+         The admin again:\n  kubectl eai approve {member}"
+    )
+}
+
+/// Joins a member and hands the hub what its agent needs. What is there already is brought up to date.
+async fn push(hub: &Hub, arguments: &Join, files: &Files<'_>) -> Result<()> {
+    let kubeconfig = read(files.kubeconfig)?;
     let member = kubeconfig::parse_strict(&kubeconfig)
-        .map_err(|source| Error::Refused { path: arguments.member_kubeconfig.clone(), source })?;
-    let owner_key = read(&arguments.owner_key_file)?;
+        .map_err(|source| Error::Refused { path: files.kubeconfig.to_owned(), source })?;
+    let owner_key = read(files.owner_key)?;
     let owner = Key::parse(&owner_key)?.address();
-    let config = agent_config(&read(&arguments.config)?, arguments, &hub.info().await?)?;
+    let config = agent_config(&read(files.config)?, files.config, arguments, &hub.info().await?)?;
     let sealing_key = identity(member, &agent_namespace(&config)).await?;
 
     let nodes: Api<ComputeNode> = Api::all(hub.client.clone());
@@ -55,7 +87,10 @@ pub async fn run(hub: &Hub, arguments: &Join) -> Result<()> {
     });
     let node: ComputeNode =
         serde_json::from_value(node).map_err(|error| Error::Usage(format!("--form or --site: {error}")))?;
-    nodes.create(&PostParams::default(), &node).await?;
+    match nodes.create(&PostParams::default(), &node).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => update(&nodes, &node).await?,
+        created => drop(created?),
+    }
 
     let namespace = member_namespace(&arguments.member);
     await_namespace(hub, &namespace).await?;
@@ -67,13 +102,28 @@ pub async fn run(hub: &Hub, arguments: &Join) -> Result<()> {
     Ok(())
 }
 
+/// Brings a push member that is there up to date; another's is left alone.
+async fn update(nodes: &Api<ComputeNode>, wanted: &ComputeNode) -> Result<()> {
+    let name = wanted.name_any();
+    let there = nodes.get(&name).await?;
+    if there.spec.connection != wanted.spec.connection || there.spec.owner != wanted.spec.owner {
+        let why =
+            format!("{name} is there already, as another member: choose another name, or kubectl eai leave {name}");
+        return Err(Error::Failed(why));
+    }
+    let spec = json!({ "form": wanted.spec.form, "site": wanted.spec.site, "region": wanted.spec.region,
+        "sealingKey": wanted.spec.sealing_key, "accepted": true });
+    nodes.patch(&name, &PatchParams::default(), &Patch::Merge(json!({ "spec": spec }))).await?;
+    Ok(())
+}
+
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::file(path))
 }
 
 /// The owner's configuration with what the command line and the hub say of it filled in.
-fn agent_config(text: &str, arguments: &Join, info: &Info) -> Result<String> {
-    let bad = |error: &dyn std::fmt::Display| Error::Usage(format!("{}: {error}", arguments.config.display()));
+fn agent_config(text: &str, path: &Path, arguments: &Join, info: &Info) -> Result<String> {
+    let bad = |error: &dyn std::fmt::Display| Error::Usage(format!("{}: {error}", path.display()));
     let mut config: BTreeMap<String, Value> = serde_norway::from_str(text).map_err(|error| bad(&error))?;
     let set = [
         ("member", json!(arguments.member)),
@@ -150,9 +200,9 @@ mod tests {
         Join {
             member: "cloud-1".into(),
             push: true,
-            member_kubeconfig: "k".into(),
-            config: "agent.yaml".into(),
-            owner_key_file: "o".into(),
+            member_kubeconfig: Some("k".into()),
+            config: Some("agent.yaml".into()),
+            owner_key_file: Some("o".into()),
             form: "Business".into(),
             site: "Cloud".into(),
             region: "eu".into(),
@@ -175,7 +225,9 @@ mod tests {
     #[test]
     fn what_the_hub_knows_is_filled_in_and_the_rest_kept() {
         let text = "member: wrong\nhub: {url: x}\nprices: [{class: cpu, rate: '1'}]\n";
-        let config: Value = serde_norway::from_str(&agent_config(text, &arguments(), &info()).unwrap()).unwrap();
+        let config: Value =
+            serde_norway::from_str(&agent_config(text, Path::new("agent.yaml"), &arguments(), &info()).unwrap())
+                .unwrap();
         assert_eq!(config["member"], "cloud-1");
         assert_eq!(config["mode"], "Push");
         assert_eq!(config["memberKubeconfig"], "/etc/eai/member/kubeconfig");
@@ -187,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_named() {
-        let error = agent_config("[", &arguments(), &info()).unwrap_err();
+        let error = agent_config("[", Path::new("agent.yaml"), &arguments(), &info()).unwrap_err();
         assert!(error.to_string().starts_with("agent.yaml:"), "{error}");
         assert_eq!(error.exit_code(), 2);
     }

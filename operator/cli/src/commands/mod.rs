@@ -1,13 +1,14 @@
 //! One file for each command, or for a few that are one act and its opposite.
 
 mod approve;
-mod artifacts;
 mod doctor;
 mod explain;
+mod fetch;
 mod invite;
 mod job;
 mod join;
 mod leave;
+mod logs;
 mod market;
 mod money;
 mod version;
@@ -41,16 +42,16 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Leave { member, yes } => leave::run(&hub, member, *yes).await,
         Command::Nodes => market::nodes(&hub, cli.output).await,
         Command::Price { class } => market::prices(&hub, class.as_deref(), cli.output).await,
-        Command::Deposit { amount } => money::deposit(&hub, &cli.chain, *amount).await,
+        Command::Deposit(arguments) => money::deposit(&hub, &cli.chain, arguments, cli.output).await,
         Command::Balance => money::balance(&hub, &cli.chain, cli.output).await,
-        Command::Withdraw { amount, to, .. } => money::withdraw(&hub, &cli.chain, *amount, *to).await,
-        Command::Authorize(arguments) => money::authorize(&hub, &cli.chain, arguments).await,
-        Command::Revoke => money::revoke(&hub, &cli.chain).await,
+        Command::Withdraw { amount, to, .. } => money::withdraw(&hub, &cli.chain, *amount, *to, cli.output).await,
+        Command::Authorize(arguments) => money::authorize(&hub, &cli.chain, arguments, cli.output).await,
+        Command::Revoke => money::revoke(&hub, &cli.chain, cli.output).await,
         Command::Earnings => money::earnings(&hub, &cli.chain, cli.output).await,
         Command::Status { job } => job::status(&hub, job, cli.output).await,
         Command::Cancel { job } => job::cancel(&hub, job).await,
         Command::Explain { job } => explain::run(&hub, job, cli.output).await,
-        Command::Logs { job, index } => artifacts::logs(&hub, job, *index).await,
-        Command::Fetch(arguments) => artifacts::fetch(&hub, arguments).await,
+        Command::Logs(arguments) => logs::run(&hub, arguments).await,
+        Command::Fetch(arguments) => fetch::run(&hub, arguments, cli.output).await,
     }
 }

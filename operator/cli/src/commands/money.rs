@@ -1,24 +1,77 @@
 //! The caller's account in the Escrow.
 
-use eai_chain::{Account, Reader};
+use eai_chain::{Account, NamespaceId, Reader, TxHash};
 use eai_core::{address::Address, money::Amount};
 use serde::Serialize;
 
 use crate::{
-    arguments::{Authorize, ChainArguments},
+    arguments::{Authorize, ChainArguments, Deposit},
     chain::Chain,
     error::{Error, Result},
     hub::Hub,
     output::{self, Format},
 };
 
-/// Puts EAI into the account.
-pub async fn deposit(hub: &Hub, arguments: &ChainArguments, amount: Amount) -> Result<()> {
-    let account = account(hub, arguments).await?;
-    let tx = account.deposit(amount).await?;
-    println!("deposited {amount} EAI; {} free in the Escrow", account.reader().balance(account.address()).await?);
-    println!("transaction {tx}");
-    Ok(())
+/// What a transaction did.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Done {
+    /// In a sentence.
+    #[serde(skip)]
+    says: String,
+    account: Address,
+    transaction: String,
+    /// What was moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Amount>,
+    /// What is free in the Escrow now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<Amount>,
+    /// Until when an authorisation holds, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry: Option<u64>,
+}
+
+impl Done {
+    fn new(account: &Account, transaction: TxHash, says: String) -> Self {
+        let (account, transaction) = (account.address(), transaction.to_string());
+        Self { says, account, transaction, amount: None, free: None, expiry: None }
+    }
+
+    fn text(&self) -> String {
+        format!("{}\ntransaction {}", self.says, self.transaction)
+    }
+}
+
+fn print(format: Format, done: &[Done]) -> Result<()> {
+    match done {
+        [one] => output::print(format, one, Done::text),
+        several => {
+            output::print(format, &several, |several| several.iter().map(Done::text).collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+/// Puts EAI into the account, and lets the hub spend it if that is asked for.
+pub async fn deposit(hub: &Hub, arguments: &ChainArguments, wanted: &Deposit, format: Format) -> Result<()> {
+    let chain = Chain::of(hub, arguments).await?;
+    let account = chain.account(arguments)?;
+    // Looked up first, so that nothing is deposited for a namespace that isn't there.
+    let namespace = match wanted.max_rate {
+        Some(_) => Some(hub.namespace_id(chain.info.hub_id, &hub.job_namespace).await?),
+        None => None,
+    };
+    let tx = account.deposit(wanted.amount).await?;
+    let free = account.reader().balance(account.address()).await?;
+    let says = format!("deposited {} EAI; {free} free in the Escrow", wanted.amount);
+    let deposited = Done { amount: Some(wanted.amount), free: Some(free), ..Done::new(&account, tx, says) };
+    let mut done = vec![deposited];
+    if let (Some(max_rate), Some(namespace)) = (wanted.max_rate, namespace) {
+        let cap = wanted.cap.unwrap_or(wanted.amount);
+        let wanted = Authorize { cap, max_rate, expires: wanted.expires };
+        done.push(grant(hub, &chain, &account, namespace, &wanted).await?);
+    }
+    print(format, &done)
 }
 
 /// Takes EAI out; all that is free if no amount is given.
@@ -27,8 +80,9 @@ pub async fn withdraw(
     arguments: &ChainArguments,
     amount: Option<Amount>,
     to: Option<Address>,
+    format: Format,
 ) -> Result<()> {
-    let account = account(hub, arguments).await?;
+    let account = Chain::of(hub, arguments).await?.account(arguments)?;
     let free = account.reader().balance(account.address()).await?;
     let amount = amount.unwrap_or(free);
     if amount.is_zero() || amount > free {
@@ -38,38 +92,48 @@ pub async fn withdraw(
     }
     let to = to.unwrap_or_else(|| account.address());
     let tx = account.withdraw(amount, to).await?;
-    println!("withdrew {amount} EAI to {to}\ntransaction {tx}");
-    Ok(())
+    let says = format!("withdrew {amount} EAI to {to}");
+    print(format, &[Done { amount: Some(amount), ..Done::new(&account, tx, says) }])
 }
 
 /// Lets the hub spend for the namespace.
-pub async fn authorize(hub: &Hub, arguments: &ChainArguments, wanted: &Authorize) -> Result<()> {
+pub async fn authorize(hub: &Hub, arguments: &ChainArguments, wanted: &Authorize, format: Format) -> Result<()> {
     let chain = Chain::of(hub, arguments).await?;
     let account = chain.account(arguments)?;
     let namespace = hub.namespace_id(chain.info.hub_id, &hub.job_namespace).await?;
+    print(format, &[grant(hub, &chain, &account, namespace, wanted).await?])
+}
+
+async fn grant(
+    hub: &Hub,
+    chain: &Chain,
+    account: &Account,
+    namespace: NamespaceId,
+    wanted: &Authorize,
+) -> Result<Done> {
     // The chain's clock decides when it ends, so it's the one to count from.
     let expiry = account.reader().head().await?.time.saturating_add(wanted.expires.0);
     let tx = account.authorize(chain.info.hub_key, namespace, wanted.cap, wanted.max_rate, expiry).await?;
-    println!(
-        "hub {} may spend up to {} EAI, at most {} per unit-hour, for jobs of namespace {}\ntransaction {tx}",
-        chain.info.hub_key, wanted.cap, wanted.max_rate, hub.job_namespace
+    let says = format!(
+        "hub {} may spend up to {} EAI, at most {} per unit-hour, for jobs of namespace {}\n\
+         in the AIJob: spec.payment.account: \"{}\"",
+        chain.info.hub_key,
+        wanted.cap,
+        wanted.max_rate,
+        hub.job_namespace,
+        account.address()
     );
-    println!("in the AIJob: spec.payment.account: \"{}\"", account.address());
-    Ok(())
+    Ok(Done { amount: Some(wanted.cap), expiry: Some(expiry), ..Done::new(account, tx, says) })
 }
 
 /// Takes the authorisation back.
-pub async fn revoke(hub: &Hub, arguments: &ChainArguments) -> Result<()> {
+pub async fn revoke(hub: &Hub, arguments: &ChainArguments, format: Format) -> Result<()> {
     let chain = Chain::of(hub, arguments).await?;
     let account = chain.account(arguments)?;
     let namespace = hub.namespace_id(chain.info.hub_id, &hub.job_namespace).await?;
     let tx = account.revoke(chain.info.hub_key, namespace).await?;
-    println!("no new leases for namespace {} from now on; open ones still settle\ntransaction {tx}", hub.job_namespace);
-    Ok(())
-}
-
-async fn account(hub: &Hub, arguments: &ChainArguments) -> Result<Account> {
-    Chain::of(hub, arguments).await?.account(arguments)
+    let says = format!("no new leases for namespace {} from now on; open ones still settle", hub.job_namespace);
+    print(format, &[Done::new(&account, tx, says)])
 }
 
 /// What an account has.

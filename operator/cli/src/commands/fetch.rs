@@ -1,63 +1,61 @@
-//! `logs` and `fetch`.
-
-use std::io::{Write as _, stdout};
+//! Bringing home a job's outputs.
 
 use eai_api::{AIJob, AIJobSpec, aijob::Phase, artifact::OutputArtifact};
 use eai_core::digest::Digest;
+use serde::Serialize;
 
 use crate::{
     arguments::Fetch,
-    artifacts::{Source, destination, fetch as fetch_file},
+    artifacts::{Promise, Source, destination, fetch},
     error::{Error, Result},
     hub::Hub,
+    output::{self, Format},
 };
 
-/// Prints what is kept of a job's log.
-pub async fn logs(hub: &Hub, job: &str, index: u32) -> Result<()> {
-    let source = Source { namespace: &hub.job_namespace, job, output: None, index };
-    let mut log = Vec::new();
-    let (_, got) = source.copy(&hub.client, &mut log).await?;
-    // While the job runs its log grows; once it has ended it is what the digest says or it isn't the job's.
-    let object = hub.in_namespace::<AIJob>().get(job).await?;
-    let status = object.status.unwrap_or_default();
-    let promised = status.logs.iter().find(|log| log.index == index).map(|log| log.digest);
-    if status.phase.is_final() {
-        check(&format!("the log of {job}"), got, promised)?;
-    }
-    stdout().write_all(&log).map_err(|error| Error::Failed(format!("can't write: {error}")))
+/// A file that was brought home.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fetched {
+    output: String,
+    index: u32,
+    file: String,
+    size_bytes: u64,
+    digest: Digest,
 }
 
-fn check(what: &str, got: Digest, promised: Option<Digest>) -> Result<()> {
-    match promised {
-        Some(promised) if promised != got => Err(Error::WrongDigest { what: what.to_owned(), got, promised }),
-        _ => Ok(()),
+impl Fetched {
+    fn text(&self) -> String {
+        format!("{}  {} bytes  {}", self.file, self.size_bytes, self.digest)
     }
 }
 
 /// Brings home outputs.
-pub async fn fetch(hub: &Hub, arguments: &Fetch) -> Result<()> {
+pub async fn run(hub: &Hub, arguments: &Fetch, format: Format) -> Result<()> {
     let job = hub.in_namespace::<AIJob>().get(&arguments.job).await?;
     let status = job.status.unwrap_or_default();
-    let wanted = choose(&job.spec, &status.outputs, arguments, status.phase)?;
-    for artifact in wanted {
+    let mut fetched = Vec::new();
+    for artifact in choose(&job.spec, &status.outputs, arguments, status.phase)? {
         let path = job.spec.outputs.iter().find(|output| output.name == artifact.name).map(|output| &output.path);
         let path = path.ok_or_else(|| Error::NotFound(format!("the job declares no output {}", artifact.name)))?;
         let to = destination(&arguments.dir, path, artifact.index, job.spec.completions)?;
-        if to.exists() && !arguments.force {
-            let why =
-                format!("{} is there already; say --force to replace it, or --dir for another place", to.display());
-            return Err(Error::Failed(why));
-        }
         let source = Source {
             namespace: &hub.job_namespace,
             job: &arguments.job,
             output: Some(&artifact.name),
             index: artifact.index,
+            epoch: status.attempt.as_ref().map(|attempt| attempt.epoch),
         };
-        let length = fetch_file(&source, &hub.client, &to, artifact.digest).await?;
-        println!("{}  {length} bytes  {}", to.display(), artifact.digest);
+        let promise = Promise { digest: artifact.digest, size: artifact.size_bytes };
+        fetch(&source, &hub.client, &to, promise, arguments.force).await?;
+        fetched.push(Fetched {
+            output: artifact.name.clone(),
+            index: artifact.index,
+            file: to.display().to_string(),
+            size_bytes: artifact.size_bytes,
+            digest: artifact.digest,
+        });
     }
-    Ok(())
+    output::print(format, &fetched, |fetched| fetched.iter().map(Fetched::text).collect::<Vec<_>>().join("\n"))
 }
 
 /// The outputs asked for, all if none is named.
@@ -76,6 +74,7 @@ fn choose<'a>(
     let wanted: Vec<_> = outputs
         .iter()
         .filter(|output| arguments.outputs.is_empty() || arguments.outputs.contains(&output.name))
+        .filter(|output| arguments.index.is_none_or(|index| output.index == index))
         .collect();
     if wanted.is_empty() {
         return Err(Error::NotFound(match phase {
@@ -117,7 +116,7 @@ mod tests {
 
     fn arguments(outputs: &[&str]) -> Fetch {
         let outputs = outputs.iter().map(|&name| name.to_owned()).collect();
-        Fetch { job: "digits".into(), outputs, dir: ".".into(), force: false }
+        Fetch { job: "digits".into(), outputs, index: None, dir: ".".into(), force: false }
     }
 
     #[test]
