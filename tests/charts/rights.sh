@@ -46,6 +46,7 @@ install() {
   local chart=$1 namespace=$2; shift 2
   "$HELM" status "$chart" -n "$namespace" >/dev/null 2>&1 && return
   echo "$chart isn't installed: installing it for this test"
+  k get namespace "$namespace" >/dev/null || undo+=("k delete namespace '$namespace' --timeout=60s")
   "$HELM" install "$chart" "$root/charts/$chart" -n "$namespace" --create-namespace "$@" >/dev/null || exit 1
   undo+=("'$HELM' uninstall '$chart' -n '$namespace' --no-hooks --wait")
 }
