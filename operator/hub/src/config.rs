@@ -92,6 +92,13 @@ pub struct Config {
     pub hold_seconds: u64,
 }
 
+impl Config {
+    /// The operator's own ServiceAccount, as a RoleBinding names it.
+    pub fn account(&self) -> String {
+        format!("{}:eai-operator", self.namespace)
+    }
+}
+
 /// How to write logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {

@@ -2,6 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
+use eai_chain::Ledger;
 use kube::{Client, runtime::events::Recorder};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,8 @@ pub struct Context {
     pub client: Client,
     /// Flags and environment.
     pub config: Config,
+    /// The chain, with the hub's key.
+    pub ledger: Arc<dyn Ledger>,
     /// Events (events.k8s.io/v1) on the objects we act on.
     pub recorder: Recorder,
     /// Where metrics are registered; the health server serves it.
@@ -21,6 +24,21 @@ pub struct Context {
     /// Cancelled when the process is to end: on SIGTERM, or when the leader lease is lost. A controller then takes no
     /// new work, finishes what it is writing and returns.
     pub shutdown: CancellationToken,
+}
+
+impl Context {
+    /// The same handles under another shutdown token.
+    #[must_use]
+    pub fn with_shutdown(&self, shutdown: CancellationToken) -> Self {
+        Self {
+            client: self.client.clone(),
+            config: self.config.clone(),
+            ledger: self.ledger.clone(),
+            recorder: self.recorder.clone(),
+            registry: self.registry.clone(),
+            shutdown,
+        }
+    }
 }
 
 /// A context as it is handed around.

@@ -3,6 +3,16 @@
 mod aijob;
 pub mod artifacts;
 mod assignment;
+mod cleanup;
 pub mod compute_node;
 pub mod config;
 pub mod context;
+mod herald;
+mod hub;
+mod hub_info;
+mod jobs;
+mod metrics;
+mod placement;
+pub mod run;
+mod settle;
+mod world;

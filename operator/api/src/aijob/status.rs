@@ -214,7 +214,7 @@ pub struct Lease {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::bytes32")]
     pub close_tx: Option<String>,
-    /// When the hub first saw it open.
+    /// When it was opened, by the chain's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub opened_at: Option<Time>,

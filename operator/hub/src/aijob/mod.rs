@@ -1,5 +1,146 @@
 //! AIJob: claimed, leased, run, metered and settled.
+//!
+//! A reconcile reads: gather (from memory), build (pure), status (one conditional write), apply (the wishes, only if the
+//! write held).
 
+pub mod apply;
 pub mod build;
-mod claim;
+pub mod claim;
+mod gather;
+pub mod secrets;
 pub mod words;
+mod workload;
+
+use std::{sync::Arc, time::Duration};
+
+use eai_api::{AIJob, AIJobStatus, aijob::LeaseState};
+use futures::{Stream, StreamExt as _};
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Api, ResourceExt as _,
+    runtime::{
+        controller::{self, Action, applier},
+        reflector::ObjectRef,
+    },
+};
+
+use self::{
+    apply::{WishError, WriteError},
+    build::{Plan, Situation, build},
+};
+use crate::{herald::News, hub::Hub};
+
+/// Jobs looked at at once.
+const AT_ONCE: u16 = 32;
+/// How often a job is looked at when nothing calls for it.
+const RESYNC: Duration = Duration::from_mins(5);
+/// Until a reconcile that failed is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Why a reconcile failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The status couldn't be written.
+    #[error("writing the job's status failed: {0}")]
+    Status(#[source] WriteError),
+    /// Something that follows from it couldn't be done.
+    #[error("{0}")]
+    Wish(#[from] WishError),
+}
+
+/// Looks at jobs as `queue` names them, until it ends.
+pub async fn run(hub: Arc<Hub>, queue: impl Stream<Item = ObjectRef<AIJob>> + Send + 'static) {
+    let store = hub.world.jobs.store();
+    let config = controller::Config::default().concurrency(AT_ONCE);
+    let queue = queue.map(Ok::<_, std::convert::Infallible>);
+    let reconcile = |job, hub| Box::pin(reconcile(job, hub));
+    applier(reconcile, retry, hub, store, queue, config)
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::trace!(%error, "job");
+            }
+        })
+        .await;
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that kube asks for")]
+fn retry(job: Arc<AIJob>, error: &Error, hub: Arc<Hub>) -> Action {
+    match error {
+        Error::Status(WriteError::Conflict) | Error::Wish(WishError::Write(WriteError::Conflict)) => {
+            hub.metrics.conflict("job");
+            Action::requeue(Duration::from_millis(500))
+        }
+        Error::Status(WriteError::Gone) => Action::await_change(),
+        _ => {
+            tracing::warn!(job = %ObjectRef::from_obj(job.as_ref()), %error, "a job is tried again");
+            Action::requeue(RETRY)
+        }
+    }
+}
+
+/// gather, build, status, apply.
+async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> {
+    let job = hub.world.jobs.get(&ObjectRef::from_obj(watched.as_ref())).unwrap_or(watched);
+    let now = Timestamp::now();
+    let gathered = gather::gather(&hub, &job, now);
+    let plan = build(&Situation {
+        job: &job,
+        assignment: gathered.assignment.as_deref(),
+        sight: gathered.sight,
+        member_enrolled: gathered.member_enrolled,
+        chain: gathered.chain,
+        rules: &hub.rules,
+        now,
+    });
+    let (job, confirmed) = write(&hub, job, &plan).await?;
+    let mut failure = None;
+    for wish in plan.wishes {
+        if let Err(error) = apply::fulfil(&hub, &job, wish, confirmed).await {
+            failure.get_or_insert(error);
+        }
+    }
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(Action::requeue(plan.again.map_or(RESYNC, |at| until(now, at)))),
+    }
+}
+
+/// Writes the status if it changes anything, and says so; returns the job as it is then.
+async fn write(hub: &Hub, job: Arc<AIJob>, plan: &Plan) -> Result<(Arc<AIJob>, bool), Error> {
+    if job.status.as_ref() == Some(&plan.status) || (job.status.is_none() && plan.status == AIJobStatus::default()) {
+        return Ok((job, false));
+    }
+    let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &job.namespace().unwrap_or_default());
+    let written = apply::write_status(&api, &job, plan.status.clone()).await.map_err(Error::Status)?;
+    tell(hub, &job, &written, plan);
+    Ok((hub.world.jobs.put(written), true))
+}
+
+fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
+    for note in &plan.notes {
+        hub.herald.tell(News::about(after, note.warning, note.reason, note.text.clone()));
+    }
+    let (was, is) = (before.status.clone().unwrap_or_default(), &plan.status);
+    if was.phase != is.phase {
+        tracing::info!(job = %ObjectRef::from_obj(after), from = %was.phase, to = %is.phase, "phase");
+        // Capacity or money may have become free.
+        hub.pass.notify_one();
+    }
+    let state = |status: &AIJobStatus| status.attempt.as_ref().map(|a| a.lease.state);
+    match (state(&was), is.attempt.as_ref()) {
+        (Some(LeaseState::Opening), Some(attempt)) if attempt.lease.state == LeaseState::Open => {
+            let claimed = attempt.claimed_at.as_ref().map(|at| Timestamp::now().duration_since(at.0));
+            hub.metrics.stepped("open", claimed.and_then(|took| took.try_into().ok()).unwrap_or_default());
+        }
+        (Some(LeaseState::Opening), Some(attempt)) if attempt.lease.state == LeaseState::Refused => {
+            hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
+            apply::refused_lease(hub, after, attempt);
+        }
+        _ => {}
+    }
+}
+
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    wait.clamp(Duration::from_millis(20), RESYNC)
+}

@@ -61,6 +61,10 @@ pub enum Say {
     NoMember { refusals: Vec<String> },
     /// The payer must act first.
     Unfunded { why: Unfunded, payer: Address, namespace: String },
+    /// The chain must answer first.
+    ChainUnavailable(String),
+    /// Every member that could take it has refused it.
+    RefusedByAll { why: String },
     /// A vendor or admin must act first.
     Blocked { reason: &'static str, message: String },
     /// A member is claimed, the lease asked for.
@@ -191,7 +195,8 @@ impl Say {
             Self::NoMember { .. } => "NoMemberFits",
             Self::Unfunded { why, .. } => why.reason(),
             Self::Blocked { reason, .. } => reason,
-            Self::Opening { trouble: Some(_), .. } => "ChainUnavailable",
+            Self::Opening { trouble: Some(_), .. } | Self::ChainUnavailable(_) => "ChainUnavailable",
+            Self::RefusedByAll { .. } => reason::REFUSED,
             Self::Opening { .. } => "OpeningLease",
             Self::OpeningRefused { reason, .. } => refusal_reason(*reason),
             Self::OpeningImpossible(_) => "LeaseImpossible",
@@ -222,7 +227,10 @@ impl Say {
                 format!("No member takes the job now; it waits. {}.", refusals.join("; "))
             }
             Self::Unfunded { why, payer, namespace } => why.words(*payer, namespace),
-            Self::Blocked { message, .. } => message.clone(),
+            Self::Blocked { message, .. } | Self::ChainUnavailable(message) => message.clone(),
+            Self::RefusedByAll { why } => {
+                format!("Every member that could take the job has refused it; nothing is owed. {why}")
+            }
             Self::Opening { member, trouble: None } => {
                 format!("{member} is claimed; its lease is being opened. Nothing runs before it is confirmed.")
             }
@@ -282,6 +290,11 @@ impl Say {
         }
     }
 
+    /// Whether somebody should look at it.
+    pub fn is_warning(&self) -> bool {
+        self.standing() == Standing::Stalled || say_failed(self) || matches!(self, Self::NoMember { .. })
+    }
+
     fn standing(&self) -> Standing {
         match self {
             Self::Unfunded { .. }
@@ -294,7 +307,9 @@ impl Say {
             | Self::Suspended => Standing::Stalled,
             Self::OpeningRefused { reason, .. } if reason.is_about_funds() => Standing::Stalled,
             Self::Over { phase: Phase::Succeeded, .. } => Standing::Done,
-            Self::Over { .. } | Self::Cancelled | Self::DeadlineWhileWaiting => Standing::Ended,
+            Self::Over { .. } | Self::Cancelled | Self::DeadlineWhileWaiting | Self::RefusedByAll { .. } => {
+                Standing::Ended
+            }
             _ => Standing::Working,
         }
     }
@@ -329,7 +344,7 @@ pub fn placed(status: &mut AIJobStatus, message: String, generation: Option<i64>
 }
 
 fn say_failed(say: &Say) -> bool {
-    matches!(say, Say::Over { phase: Phase::Failed, .. } | Say::DeadlineWhileWaiting)
+    matches!(say, Say::Over { phase: Phase::Failed, .. } | Say::DeadlineWhileWaiting | Say::RefusedByAll { .. })
 }
 
 /// Placed, Funded and Settled, as far as this says anything new of them.

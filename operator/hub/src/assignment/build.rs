@@ -51,9 +51,8 @@ pub fn record(assignment: &Assignment, job: Option<&AIJob>) -> Record {
             _ => Record::Live,
         },
         Some(attempt) if attempt.epoch < spec.epoch => Record::Live,
-        Some(_) => Record::Over { ended: None },
         None if past.is_none_or(|past| past < spec.epoch) => Record::Live,
-        None => Record::Over { ended: None },
+        Some(_) | None => Record::Over { ended: None },
     }
 }
 

@@ -6,7 +6,7 @@ use eai_api::{
 };
 
 use super::{
-    Said, keep,
+    keep,
     plan::Plan,
     rules::{MOST_ATTEMPTS, MOST_FALSE_STARTS},
     situation::{Ending, Situation},
@@ -14,7 +14,7 @@ use super::{
 use crate::aijob::words::{Say, reason};
 
 /// Ends the job, or lets it try again. The attempt's lease is closed.
-pub fn conclude(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt) -> Said {
+pub fn conclude(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt) -> Say {
     let outcome = attempt.outcome.clone().unwrap_or_else(unknown);
     let phase = match outcome.result {
         AttemptResult::Succeeded => Phase::Succeeded,
@@ -22,7 +22,7 @@ pub fn conclude(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt) -> Said {
         _ if s.ending() == Some(Ending::Cancelled) => Phase::Cancelled,
         AttemptResult::Failed | AttemptResult::Lost => {
             if may_try_again(s, &plan.status, &outcome) {
-                return Some(try_again(plan, attempt, outcome));
+                return try_again(plan, attempt, outcome);
             }
             Phase::Failed
         }
@@ -35,7 +35,7 @@ pub fn conclude(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt) -> Said {
         _ => plan.warn("Failed", format!("{}: {}", outcome.reason, outcome.message)),
     }
     keep(plan, attempt);
-    Some(Say::Over { phase, outcome, paid, refunded })
+    Say::Over { phase, outcome, paid, refunded }
 }
 
 fn try_again(plan: &mut Plan, attempt: Attempt, outcome: Outcome) -> Say {
@@ -72,7 +72,7 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
 }
 
 /// Whether an attempt ended before any work ran, for the member's reasons. It doesn't count against the job's attempts.
-pub fn false_start(outcome: &Outcome) -> bool {
+fn false_start(outcome: &Outcome) -> bool {
     outcome.result == AttemptResult::Lost
         && [reason::REFUSED, reason::NOT_STARTED_IN_TIME].contains(&outcome.reason.as_str())
 }

@@ -62,7 +62,7 @@ impl Course {
 
 /// Meters, decides the course, and records the end when there is one.
 pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
-    let Some(mut attempt) = plan.status.attempt.clone() else { return None };
+    let mut attempt = plan.status.attempt.clone()?;
     let reading = meter::read(&attempt, s.assignment, s.sight, s.now_ms());
     attempt.observed = reading.observed;
     attempt.usage_ms = reading.usage.0;
@@ -257,7 +257,7 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
             }
         }
     }
-    for at in s.job.spec.deadline.iter() {
+    if let Some(at) = &s.job.spec.deadline {
         plan.by(at.0);
     }
     if let Some(since) = attempt.observed.running_since_ms {

@@ -37,10 +37,9 @@ use eai_api::{
     assignment::{Acknowledged, Desired},
 };
 
-pub use conclude::false_start;
-pub use plan::{Bill, Note, Plan, Wish};
+pub use plan::{Bill, Plan, Wish};
 pub use rules::Rules;
-pub use situation::{Asked, ChainNews, Ending, Look, Sight, Situation, ending};
+pub use situation::{Asked, ChainNews, Look, Sight, Situation, ending};
 
 use super::words::{self, Say};
 

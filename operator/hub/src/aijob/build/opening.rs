@@ -6,12 +6,13 @@
 
 use eai_api::aijob::{Attempt, LeaseState, Phase};
 use eai_chain::{OpenOutcome, Refusal};
+use eai_core::money::Amount;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::SignedDuration};
 
 use super::{
     Said, keep,
     plan::{Plan, Wish},
-    situation::{Asked, Situation, unix_seconds},
+    situation::{Asked, Situation, from_unix, unix_seconds},
 };
 use crate::aijob::words::Say;
 
@@ -20,16 +21,17 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Gets the lease opened, or finds that it never will be.
 pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
-    let Some(attempt) = plan.status.attempt.clone() else { return None };
+    let attempt = plan.status.attempt.clone()?;
     plan.by(s.now.saturating_add(PATIENCE).unwrap_or(s.now));
     match &s.chain.open {
         Asked::Answered(OpenOutcome::Opened(opened)) => {
             let tx = opened.tx.map(|tx| tx.to_string());
-            opened_lease(s, plan, attempt, opened.hold, tx)
+            opened_lease(s, plan, attempt, Terms { hold: opened.hold, at: opened.opened_at, tx });
+            None
         }
-        Asked::Answered(OpenOutcome::Skipped(skipped)) => refused(s, plan, attempt, skipped.reason),
-        Asked::Impossible(why) => release(plan, attempt, Say::OpeningImpossible(why.clone())),
-        Asked::Waiting => waiting(s, &attempt),
+        Asked::Answered(OpenOutcome::Skipped(skipped)) => Some(refused(s, plan, attempt, skipped.reason)),
+        Asked::Impossible(why) => Some(release(plan, attempt, Say::OpeningImpossible(why.clone()))),
+        Asked::Waiting => Some(waiting(s, &attempt)),
         Asked::No => unasked(s, plan, attempt),
     }
 }
@@ -39,51 +41,53 @@ fn unasked(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt) -> Said {
     let open_by = attempt.lease.open_by.as_ref().map_or(0, |t| unix_seconds(t.0));
     let look = s.chain.look.as_ref();
     if let Some(lease) = look.and_then(|look| look.lease.as_ref()) {
-        return opened_lease(s, plan, attempt, lease.hold, None);
+        opened_lease(s, plan, attempt, Terms { hold: lease.hold, at: lease.opened_at, tx: None });
+        return None;
     }
     if look.is_some_and(|look| look.at > open_by) {
-        return refused(s, plan, attempt, Refusal::OpenByPassed);
+        return Some(refused(s, plan, attempt, Refusal::OpenByPassed));
     }
     let late = s.chain.time.is_some_and(|time| time > open_by);
     plan.wish(if late || s.ending().is_some() { Wish::LookAtLease } else { Wish::OpenLease });
-    waiting(s, &attempt)
+    Some(waiting(s, &attempt))
 }
 
-fn waiting(s: &Situation<'_>, attempt: &Attempt) -> Said {
-    Some(Say::Opening { member: attempt.member.clone(), trouble: s.chain.trouble.clone() })
+fn waiting(s: &Situation<'_>, attempt: &Attempt) -> Say {
+    Say::Opening { member: attempt.member.clone(), trouble: s.chain.trouble.clone() }
+}
+
+/// How a lease was opened.
+struct Terms {
+    hold: Amount,
+    /// By the chain's clock, in Unix seconds.
+    at: u64,
+    tx: Option<String>,
 }
 
 /// The lease is open. The time that opening took isn't the member's.
-fn opened_lease(
-    s: &Situation<'_>,
-    plan: &mut Plan,
-    mut attempt: Attempt,
-    hold: eai_core::money::Amount,
-    tx: Option<String>,
-) -> Said {
+fn opened_lease(s: &Situation<'_>, plan: &mut Plan, mut attempt: Attempt, opened: Terms) {
     let took = attempt.claimed_at.as_ref().map_or(SignedDuration::ZERO, |at| s.now_time().0.duration_since(at.0));
     let shifted = attempt.start_by.as_ref().and_then(|by| by.0.checked_add(took).ok());
     attempt.start_by = shifted.map(Time).or(attempt.start_by);
     attempt.lease.state = LeaseState::Open;
-    attempt.lease.hold = hold;
-    attempt.lease.open_tx = tx;
-    attempt.lease.opened_at = Some(s.now_time());
+    attempt.lease.hold = opened.hold;
+    attempt.lease.open_tx = opened.tx;
+    attempt.lease.opened_at = Some(from_unix(opened.at));
     plan.status.phase = Phase::Starting;
-    plan.note("LeaseOpened", format!("Lease {} holds {hold} EAI.", attempt.lease.id));
+    plan.note("LeaseOpened", format!("Lease {} holds {} EAI.", attempt.lease.id, opened.hold));
     keep(plan, attempt);
-    None
 }
 
 /// The chain said no for good: the claim is given up and the job waits again, or ends.
-fn refused(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt, reason: Refusal) -> Said {
+fn refused(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt, reason: Refusal) -> Say {
     let payer = s.job.spec.payment.account;
     release(plan, attempt, Say::OpeningRefused { reason, payer })
 }
 
-fn release(plan: &mut Plan, mut attempt: Attempt, say: Say) -> Said {
+fn release(plan: &mut Plan, mut attempt: Attempt, say: Say) -> Say {
     attempt.lease.state = LeaseState::Refused;
     plan.status.phase = Phase::Pending;
     plan.warn("LeaseRefused", format!("The claim on {} is given up: {}", attempt.member, say.message()));
     keep(plan, attempt);
-    Some(say)
+    say
 }

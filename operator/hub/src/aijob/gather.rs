@@ -1,0 +1,55 @@
+//! Everything that matters to a job, read once.
+
+use std::sync::Arc;
+
+use eai_api::{AIJob, Assignment};
+use eai_chain::LeaseId;
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    apply::current_assignment,
+    build::{ChainNews, Sight},
+};
+use crate::hub::Hub;
+
+/// Everything that matters to a job, at one moment.
+pub struct Gathered {
+    /// The Assignment of its current attempt.
+    pub assignment: Option<Arc<Assignment>>,
+    /// What was seen of that.
+    pub sight: Sight,
+    /// Whether its member is enrolled.
+    pub member_enrolled: bool,
+    /// What is known from the chain.
+    pub chain: ChainNews,
+}
+
+/// Reads it, from memory alone.
+pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
+    let attempt = job.status.as_ref().and_then(|s| s.attempt.as_ref());
+    let assignment = attempt.and_then(|attempt| current_assignment(hub, job, attempt));
+    let now_ms = super::build::situation::unix_ms(now);
+    Gathered {
+        sight: assignment.as_ref().map(|a| hub.world.sights.of(a, now_ms)).unwrap_or_default(),
+        member_enrolled: attempt.is_none_or(|attempt| hub.world.member(&attempt.member).is_some()),
+        chain: chain(hub, job, attempt.and_then(|a| a.lease.id.parse().ok())),
+        assignment,
+    }
+}
+
+fn chain(hub: &Hub, job: &AIJob, lease: Option<LeaseId>) -> ChainNews {
+    let time = hub.view.head().map(|head| head.time);
+    let Some(lease) = lease else { return ChainNews { time, ..ChainNews::default() } };
+    let answers = hub.desk.answers(lease);
+    let purse = hub.parties(job).map(|parties| (job.spec.payment.account, parties.namespace));
+    let addable = purse.zip(time).and_then(|(purse, time)| Some(hub.view.known(purse)?.addable(time)));
+    ChainNews {
+        time,
+        open: answers.open,
+        look: answers.look,
+        top_up: answers.top_up,
+        settle: answers.settle,
+        addable,
+        trouble: answers.trouble,
+    }
+}

@@ -1,0 +1,56 @@
+//! From a job to what its member is told of it.
+
+use eai_api::{
+    AIJob, Assignment, AssignmentSpec,
+    aijob::Attempt,
+    assignment::{Acknowledged, Desired, JobRef, Role, Workload},
+    names::{JOB_UID_LABEL, MEMBER_LABEL, member_namespace},
+};
+use eai_core::{
+    quantity::{QuantityError, parse_milli, parse_units},
+    seal::Sealed,
+};
+use kube::ResourceExt as _;
+
+use super::build::situation::ever_ran;
+
+/// The Assignment of a job's attempt. Its name is the epoch's, so that it can be made only once.
+pub fn assignment(job: &AIJob, attempt: &Attempt, sealed_env: Option<Sealed>) -> Result<Assignment, QuantityError> {
+    let uid = job.uid().unwrap_or_default();
+    let spec = &job.spec;
+    let workload = Workload {
+        image: spec.image.clone(),
+        command: spec.command.clone(),
+        args: spec.args.clone(),
+        env: spec.env.clone(),
+        sealed_env,
+        accelerator: spec.accelerator.clone(),
+        cpu_millis: parse_milli(&spec.resources.cpu)?,
+        memory_bytes: parse_units(&spec.resources.memory)?,
+        completions: spec.completions,
+        parallelism: spec.parallelism.min(spec.completions),
+        network: spec.network,
+        outputs: spec.outputs.clone(),
+        max_duration_seconds: spec.max_duration_seconds,
+    };
+    let job_ref = JobRef { namespace: job.namespace().unwrap_or_default(), name: job.name_any(), uid: uid.clone() };
+    let mut assignment = Assignment::new(
+        &attempt.epoch.name(&uid),
+        AssignmentSpec {
+            job: job_ref,
+            epoch: attempt.epoch,
+            role: Role::Winner,
+            workload,
+            class: attempt.class.clone(),
+            rate: attempt.rate,
+            lease_id: attempt.lease.id.clone(),
+            desired: Desired::Run,
+            // Made again for work that ran before: if its Job is gone, the work is lost and must not begin anew.
+            acknowledged: Acknowledged { started: ever_ran(attempt), ..Acknowledged::default() },
+        },
+    );
+    assignment.metadata.namespace = Some(member_namespace(&attempt.member));
+    let labels = [(JOB_UID_LABEL, uid), (MEMBER_LABEL, attempt.member.clone())];
+    assignment.metadata.labels = Some(labels.map(|(key, value)| (key.to_owned(), value)).into());
+    Ok(assignment)
+}

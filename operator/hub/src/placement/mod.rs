@@ -1,0 +1,228 @@
+//! The placement pass: all jobs that wait, looked at together whenever something changes that could matter to them.
+
+mod backoff;
+mod funds;
+mod members;
+mod offers;
+mod order;
+mod pass;
+mod scribe;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use eai_api::{
+    AIJob, AIJobStatus, MemberReport,
+    aijob::LeaseState,
+    names::{SETTLEMENT_FINALIZER, member_namespace},
+};
+use eai_core::offer::SignedOffer;
+use futures::StreamExt as _;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, ResourceExt as _, runtime::reflector::ObjectRef};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+pub use backoff::Backoffs;
+pub use offers::Offers;
+pub use scribe::Scribe;
+
+use self::{
+    funds::Till,
+    members::Known,
+    pass::{Verdict, Waiting},
+};
+use crate::{
+    aijob::{
+        apply::{self, WriteError},
+        build::{Stage, ending, situation::unix_seconds, stage},
+        claim::{self, Claim},
+        secrets,
+        words::Say,
+    },
+    hub::Hub,
+};
+
+/// Changes are gathered this long before a pass, so that a burst of them costs one.
+const DEBOUNCE: Duration = Duration::from_millis(5);
+/// Claims written at once.
+const CLAIMS_AT_ONCE: usize = 16;
+/// How often a pass is made when nothing calls for one: offers expire without anyone saying so.
+const RESYNC: Duration = Duration::from_secs(30);
+
+/// Makes passes whenever `hub.pass` is woken, until `shutdown`.
+pub async fn run(hub: &Hub, scribe: &Scribe, shutdown: CancellationToken) {
+    loop {
+        let resync = Instant::now() + RESYNC;
+        let next = hub.backoffs.next().map_or(resync, |at| resync.min(Instant::from_std(at)));
+        tokio::select! {
+            () = hub.pass.notified() => {}
+            () = sleep_until(next) => {}
+            () = shutdown.cancelled() => return,
+        }
+        sleep(DEBOUNCE).await;
+        let began = Instant::now();
+        let jobs = hub.world.jobs.all();
+        hub.metrics.count(jobs.iter().map(AsRef::as_ref));
+        if once(hub, scribe, &jobs).await {
+            hub.metrics.passed(began.elapsed());
+        }
+    }
+}
+
+/// One pass; says whether any job waited.
+async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
+    let now = Timestamp::now();
+    let waiting = waiting(hub, jobs, now);
+    if waiting.is_empty() {
+        return false;
+    }
+    let till = till(hub, jobs, &waiting).await;
+    let (members, reports) = (hub.world.nodes.state(), reports(hub));
+    let seconds = unix_seconds(now);
+    let known: Vec<Known<'_>> = members
+        .iter()
+        .map(|node| {
+            let report = reports.get(&node.name_any()).map(AsRef::as_ref);
+            let offers = report.map(|report| hub.offers.of(node, report, seconds)).unwrap_or_default();
+            Known { node, report, offers }
+        })
+        .collect();
+    let snapshot = members::snapshot(&known, jobs.iter().map(AsRef::as_ref));
+    let offers: HashMap<String, Vec<SignedOffer>> =
+        known.into_iter().map(|known| (known.node.name_any(), known.offers)).collect();
+    let trouble = hub.desk.has_trouble();
+    let world =
+        pass::World { snapshot, offers: &offers, till, trouble: trouble.as_deref(), rules: &hub.rules, now: seconds };
+    let verdicts = pass::pass(world, &waiting);
+    carry_out(hub, scribe, &waiting, verdicts).await;
+    true
+}
+
+/// The jobs that wait for a member, in turn.
+fn waiting(hub: &Hub, jobs: &[Arc<AIJob>], now: Timestamp) -> Vec<Waiting> {
+    let idle = |job: &AIJob| job.status.as_ref().is_none_or(|status| stage(status) == Stage::Idle);
+    let ready = |job: &AIJob| idle(job) && !job.spec.suspend && ending(job, now).is_none();
+    let alone = |job: &AIJob| job.metadata.uid.as_deref().is_none_or(|uid| hub.backoffs.holds(uid));
+    let ready: Vec<_> = jobs.iter().filter(|job| ready(job) && !alone(job)).cloned().collect();
+    let known = order::in_turn(ready).into_iter().filter_map(|job| {
+        let namespace = hub.namespace_id(job.metadata.namespace.as_deref()?)?;
+        Some(Waiting { job, namespace })
+    });
+    known.collect()
+}
+
+/// What payers have left, less what claims promised that the chain doesn't show yet.
+async fn till(hub: &Hub, jobs: &[Arc<AIJob>], waiting: &[Waiting]) -> Till {
+    let purses: HashSet<_> = waiting.iter().map(|w| (w.job.spec.payment.account, w.namespace)).collect();
+    let unknown = purses.iter().filter(|purse| hub.view.funds(**purse).is_none()).count();
+    if unknown > 0
+        && let Err(error) = hub.view.fetch(hub.ctx.ledger.as_ref(), false).await
+    {
+        hub.desk.trouble(Some(error.to_string()));
+        tracing::debug!(%error, "payers' funds can't be asked for");
+    }
+    let mut till = Till::new(hub.view.head().map_or(0, |head| head.time));
+    for purse in purses {
+        if let Some(funds) = hub.view.funds(purse).filter(|_| hub.view.head().is_some()) {
+            till.fill(purse.0, purse.1, funds);
+        }
+    }
+    for job in jobs {
+        let attempt = job.status.as_ref().and_then(|s| s.attempt.as_ref());
+        let Some(attempt) = attempt.filter(|a| a.lease.state == LeaseState::Opening) else { continue };
+        if let Some(namespace) = job.metadata.namespace.as_deref().and_then(|n| hub.namespace_id(n)) {
+            till.set_aside(job.spec.payment.account, namespace, attempt.lease.hold);
+        }
+    }
+    till
+}
+
+fn reports(hub: &Hub) -> HashMap<String, Arc<MemberReport>> {
+    let own = |report: &Arc<MemberReport>| {
+        let namespace = report.metadata.namespace.as_deref()?;
+        let member = report.name_any();
+        (namespace == member_namespace(&member)).then_some(member)
+    };
+    hub.world.reports.state().into_iter().filter_map(|report| Some((own(&report)?, report))).collect()
+}
+
+async fn carry_out(hub: &Hub, scribe: &Scribe, waiting: &[Waiting], verdicts: Vec<Verdict>) {
+    let mut claims = Vec::new();
+    for (waiting, verdict) in waiting.iter().zip(verdicts) {
+        match verdict {
+            Verdict::Claim(claim) => claims.push((waiting, claim)),
+            Verdict::Wait(say, lines) => {
+                hub.metrics.decided(say.reason());
+                scribe.say(&waiting.job, say, lines, false);
+            }
+            Verdict::GiveUp(say) => {
+                hub.metrics.decided("GiveUp");
+                scribe.say(&waiting.job, say, Vec::new(), true);
+            }
+        }
+    }
+    futures::stream::iter(claims)
+        .for_each_concurrent(CLAIMS_AT_ONCE, |(waiting, claim)| take(hub, scribe, waiting, claim))
+        .await;
+}
+
+/// Writes one claim. If somebody else wrote the job meanwhile it is dropped: the newer object comes up by itself.
+async fn take(hub: &Hub, scribe: &Scribe, waiting: &Waiting, claim: Claim) {
+    let job = waiting.job.as_ref();
+    let uid = job.uid().unwrap_or_default();
+    match try_take(hub, waiting, &claim).await {
+        Ok(Some(say)) => {
+            hub.backoffs.delay(&uid);
+            hub.metrics.decided(say.reason());
+            scribe.say(&waiting.job, say, Vec::new(), false);
+        }
+        Ok(None) => {
+            hub.metrics.decided("Claimed");
+            let key = ObjectRef::from_obj(job);
+            tracing::info!(job = %key, member = claim.member, rate = %claim.rate, "claimed");
+            hub.wake(key);
+        }
+        Err(WriteError::Conflict) => hub.metrics.conflict("claim"),
+        Err(error) => {
+            hub.backoffs.delay(&uid);
+            tracing::warn!(job = job.name_any(), %error, "a claim couldn't be written");
+        }
+    }
+}
+
+/// Claims, or says what is in the way of it.
+async fn try_take(hub: &Hub, waiting: &Waiting, claim: &Claim) -> Result<Option<Say>, WriteError> {
+    if !waiting.job.spec.secrets.is_empty()
+        && let Err(error) = secrets::read(&hub.ctx.client, &waiting.job, &hub.ctx.config.account()).await
+    {
+        return Ok(Some(error.say()));
+    }
+    let Some(head) = hub.view.head() else { return Err(WriteError::Conflict) };
+    let namespace = waiting.job.namespace().unwrap_or_default();
+    let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &namespace);
+    // The finalizer first: once there is a claim there may be a lease, and the job must not go before it is closed.
+    let job = apply::add_finalizer(&api, &waiting.job, SETTLEMENT_FINALIZER).await?;
+    let parties = claim::Parties { hub_key: hub.ctx.ledger.hub_key(), namespace: waiting.namespace };
+    let now = Timestamp::now();
+    let status = claim::claim(&job, claim, parties, &hub.rules, head.time, now);
+    let written = apply::write_status(&api, &job, status).await?;
+    if let Some(created) = &written.metadata.creation_timestamp {
+        let took = Duration::try_from(now.duration_since(created.0)).unwrap_or_default();
+        hub.metrics.stepped("claim", took);
+    }
+    apply::placed_event(hub, &written, claim);
+    hub.world.jobs.put(written);
+    Ok(None)
+}
+
+/// Whether a status says already what would be written.
+fn says(status: Option<&AIJobStatus>, say: &Say) -> bool {
+    let ready = status.and_then(|s| s.conditions.iter().find(|c| c.type_ == eai_api::condition::READY));
+    ready.is_some_and(|c| c.reason == say.reason() && c.message == say.message())
+}

@@ -1,0 +1,195 @@
+//! One placement pass over all jobs that wait: pure, so that the same world always gives the same claims.
+//!
+//! 1. Whose turn it is ([`super::order`]).
+//! 2. Can the payer pay for it anywhere? If not, it takes no part.
+//! 3. Where does it fit, at what price ([`eai_core::placement::decide`])?
+//! 4. Can the payer pay for it there? Then capacity and money are taken out for the rest of the pass.
+//!
+//! Within a pass capacity and money only shrink, so a request that was refused once is refused again without a look.
+
+use std::{collections::HashMap, sync::Arc};
+
+use eai_api::{AIJob, aijob::AttemptResult};
+use eai_chain::NamespaceId;
+use eai_core::{
+    metering::MilliUnits,
+    money::Amount,
+    offer::SignedOffer,
+    placement::{Decision, Refusal, Request, Snapshot, decide},
+};
+
+use super::{funds::Till, members, offers::Offers};
+use crate::aijob::{
+    build::{Rules, money},
+    claim::{Claim, budget_left, first_hold},
+    words::{Say, Unfunded, reason},
+};
+
+/// The most refusals that a job lists.
+const MOST_REFUSALS: usize = 64;
+
+/// A job that waits, and its namespace's id.
+pub struct Waiting {
+    /// The job.
+    pub job: Arc<AIJob>,
+    /// Its namespace on the chain.
+    pub namespace: NamespaceId,
+}
+
+/// What a pass decides on.
+pub struct World<'a> {
+    /// What members have free.
+    pub snapshot: Snapshot,
+    /// Their offers, by member.
+    pub offers: &'a HashMap<String, Vec<SignedOffer>>,
+    /// What payers have left.
+    pub till: Till,
+    /// Why the chain can't be used now.
+    pub trouble: Option<&'a str>,
+    /// The hub's rules.
+    pub rules: &'a Rules,
+    /// Now, in Unix seconds.
+    pub now: u64,
+}
+
+/// What a pass comes to about a job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Claim this member.
+    Claim(Claim),
+    /// It waits, for this reason; with a line per member that doesn't take it.
+    Wait(Say, Vec<String>),
+    /// Every member that could take it has refused it.
+    GiveUp(Say),
+}
+
+/// Decides about each job in turn.
+pub fn pass(mut world: World<'_>, waiting: &[Waiting]) -> Vec<Verdict> {
+    let mut refused: HashMap<RequestKey, Vec<String>> = HashMap::new();
+    waiting.iter().map(|waiting| one(&mut world, &mut refused, waiting)).collect()
+}
+
+/// What a request's answer depends on, written out.
+type RequestKey = String;
+
+fn one(world: &mut World<'_>, refused: &mut HashMap<RequestKey, Vec<String>>, waiting: &Waiting) -> Verdict {
+    let job = waiting.job.as_ref();
+    let (request, units) = match (members::request(job), money::gang_units(&job.spec)) {
+        (Ok(request), Ok(units)) => (request, units),
+        (Err(error), _) | (_, Err(error)) => {
+            return Verdict::Wait(
+                Say::Blocked { reason: "BadQuantity", message: format!("spec.resources: {error}.") },
+                Vec::new(),
+            );
+        }
+    };
+    if let Some(say) = unpayable(world, waiting, &request, units) {
+        return Verdict::Wait(say, Vec::new());
+    }
+    let refusers = world.snapshot.members.iter().filter(|m| refused_by(job, &m.name).is_some()).map(|m| &m.name);
+    let key = format!("{request:?} {:?}", refusers.collect::<Vec<_>>());
+    if let Some(lines) = refused.get(&key) {
+        return no_member(lines.clone());
+    }
+    let mut others = world.snapshot.clone();
+    others.members.retain(|m| refused_by(job, &m.name).is_none());
+    match decide(&mut others, &request, world.now) {
+        Ok(decision) => claim(world, waiting, &request, units, decision),
+        Err(refusals) => {
+            let mut lines = lines(&refusals);
+            if let Some(why) = refusals_for_good(world, job, &refusals, &mut lines) {
+                return Verdict::GiveUp(Say::RefusedByAll { why });
+            }
+            refused.insert(key, lines.clone());
+            no_member(lines)
+        }
+    }
+}
+
+/// Why the payer can't pay for the job anywhere.
+fn unpayable(world: &World<'_>, waiting: &Waiting, request: &Request, units: MilliUnits) -> Option<Say> {
+    let job = waiting.job.as_ref();
+    let payer = job.spec.payment.account;
+    if let Some(budget) = job.spec.budget.filter(|_| budget_left(job).is_some_and(Amount::is_zero)) {
+        return Some(unfunded(waiting, Unfunded::Budget { budget }));
+    }
+    if !world.till.knows(payer, waiting.namespace) {
+        let trouble = world.trouble.unwrap_or("it hasn't answered yet");
+        let message = format!("The chain can't be asked for {payer}'s funds now ({trouble}); the job waits.");
+        return Some(Say::ChainUnavailable(message));
+    }
+    // The cheapest offer of the class there is; without one, only whether anything is authorised matters.
+    let class = request.need.class();
+    let rates = world.snapshot.members.iter().filter_map(|m| m.offers.get(&class)).map(|o| o.rate);
+    let cheapest = rates.min().unwrap_or(Amount::ZERO);
+    let hold = first_hold(job, cheapest, units, world.rules);
+    world.till.check(payer, waiting.namespace, cheapest, hold).err().map(|why| unfunded(waiting, why))
+}
+
+fn claim(
+    world: &mut World<'_>,
+    waiting: &Waiting,
+    request: &Request,
+    units: MilliUnits,
+    decision: Decision,
+) -> Verdict {
+    let job = waiting.job.as_ref();
+    let class = request.need.class();
+    let offers = world.offers.get(&decision.member).map_or(&[][..], Vec::as_slice);
+    let Some(offer) = Offers::best(offers, &class) else {
+        return no_member(vec![format!("{}: its offer was withdrawn", decision.member)]);
+    };
+    let rate = decision.offer.rate;
+    let hold = first_hold(job, rate, units, world.rules);
+    if let Err(why) = world.till.draw(job.spec.payment.account, waiting.namespace, rate, hold) {
+        return Verdict::Wait(unfunded(waiting, why), Vec::new());
+    }
+    world.snapshot.reserve(&decision.member, &request.need, request.parallelism);
+    Verdict::Claim(Claim {
+        member: decision.member,
+        provider: offer.offer.provider,
+        class,
+        rate,
+        units,
+        hold,
+        start_within: offer.offer.start_within,
+    })
+}
+
+/// Adds what members said that refused the job before. If nobody else could ever take it, that is the end of it, and
+/// this says why.
+fn refusals_for_good(
+    world: &World<'_>,
+    job: &AIJob,
+    others: &[(String, Refusal)],
+    lines: &mut Vec<String>,
+) -> Option<String> {
+    let before =
+        world.snapshot.members.iter().filter_map(|m| Some(format!("{}: {}", m.name, refused_by(job, &m.name)?)));
+    let before: Vec<String> = before.collect();
+    lines.extend(before.iter().cloned());
+    lines.truncate(MOST_REFUSALS);
+    let may_change = |refusal: &Refusal| matches!(refusal, Refusal::Short(_) | Refusal::Closed(_));
+    let nobody_else = !others.iter().any(|(_, refusal)| may_change(refusal));
+    (nobody_else && !before.is_empty()).then(|| before.join("; "))
+}
+
+/// Why a member refused the job before, if it did.
+fn refused_by<'a>(job: &'a AIJob, member: &str) -> Option<&'a str> {
+    let past = &job.status.as_ref()?.past_attempts;
+    let refusal = past.iter().rev().find(|p| p.member == member && p.outcome.reason == reason::REFUSED)?;
+    (refusal.outcome.result == AttemptResult::Lost).then_some(refusal.outcome.message.as_str())
+}
+
+fn unfunded(waiting: &Waiting, why: Unfunded) -> Say {
+    let namespace = waiting.job.metadata.namespace.clone().unwrap_or_default();
+    Say::Unfunded { why, payer: waiting.job.spec.payment.account, namespace }
+}
+
+fn no_member(lines: Vec<String>) -> Verdict {
+    Verdict::Wait(Say::NoMember { refusals: lines.clone() }, lines)
+}
+
+fn lines(refusals: &[(String, Refusal)]) -> Vec<String> {
+    refusals.iter().take(MOST_REFUSALS).map(|(member, refusal)| format!("{member}: {refusal}")).collect()
+}

@@ -1,0 +1,107 @@
+//! The process: what is built once, who leads, and how it ends.
+
+use std::sync::Arc;
+
+use eai_chain::{EscrowLedger, Key, endpoint::Endpoint};
+use eai_runtime::{
+    health::{self, Readiness},
+    leader::Election,
+    shutdown, telemetry, tls,
+};
+use kube::{
+    Client,
+    runtime::events::{Recorder, Reporter},
+};
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    artifacts, cleanup, compute_node,
+    config::{Cli, Command, Config, LogFormat},
+    context::{Context, Fatal, Shared},
+    jobs,
+    metrics::Metrics,
+};
+
+/// The Lease over which replicas elect their leader.
+const LEADER_LEASE: &str = "eai-operator";
+
+/// Does what the command line asks for.
+pub async fn run(cli: Cli) -> Result<(), Fatal> {
+    tls::init();
+    telemetry::init(match cli.config.log_format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    });
+    let client = Client::try_default().await.map_err(|error| Fatal::new("the API server's address", error))?;
+    match cli.command {
+        Some(Command::Cleanup) => cleanup::run(client).await,
+        None => Box::pin(operate(client, cli.config)).await,
+    }
+}
+
+async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
+    let shutdown = shutdown::on_signal().map_err(|error| Fatal::new("signals", error))?;
+    let registry = Registry::new();
+    let metrics = Metrics::new(&registry).map_err(|error| Fatal::new("metrics", error))?;
+    let identity = identity();
+    let reporter = Reporter { controller: "eai-operator".to_owned(), instance: Some(identity.clone()) };
+    let ctx = Context {
+        ledger: Arc::new(ledger(&config)?),
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        config,
+        registry,
+        shutdown: shutdown.clone(),
+    };
+    let readiness = Readiness::default();
+    let serving = async {
+        let parts = async {
+            let health =
+                health::serve(ctx.config.health_listen, readiness.clone(), ctx.registry.clone(), shutdown.clone());
+            let artifacts = artifacts::serve(Arc::new(ctx.with_shutdown(shutdown.clone())));
+            readiness.set(true);
+            let (health, artifacts) = futures::join!(health, artifacts);
+            health.map_err(|error| Fatal::new("health and metrics", error)).and(artifacts)
+        };
+        parts.await
+    };
+    let leading = lead(&ctx, metrics, &identity, shutdown.clone());
+    // Whichever part fails ends the process; on a clean stop both end by themselves.
+    futures::try_join!(serving, leading)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Runs the controllers while this replica leads.
+async fn lead(ctx: &Context, metrics: Metrics, identity: &str, shutdown: CancellationToken) -> Result<(), Fatal> {
+    let leading = if ctx.config.leader_elect {
+        let election = Election::new(ctx.client.clone(), &ctx.config.namespace, LEADER_LEASE, identity);
+        match election.acquire(shutdown.clone()).await {
+            Some(leading) => leading,
+            None => return Ok(()),
+        }
+    } else {
+        shutdown.child_token()
+    };
+    let ctx: Shared = Arc::new(ctx.with_shutdown(leading.clone()));
+    futures::try_join!(compute_node::run(ctx.clone()), jobs::run(ctx, metrics))?;
+    if shutdown.is_cancelled() { Ok(()) } else { Err(Fatal::new("leading", "the leader lease was lost")) }
+}
+
+fn ledger(config: &Config) -> Result<EscrowLedger, Fatal> {
+    let part = "the chain";
+    let escrow = config.escrow.ok_or_else(|| Fatal::new(part, "no Escrow is configured (--escrow)"))?;
+    if config.rpc_url.is_empty() || config.chain_id == 0 {
+        return Err(Fatal::new(part, "no RPC endpoint or chain id is configured (--rpc-url, --chain-id)"));
+    }
+    let key = Key::load(&config.hub_key_file).map_err(|error| Fatal::new("the hub's key", error))?;
+    let endpoint = Endpoint::new(&config.rpc_url, config.chain_id, escrow);
+    EscrowLedger::new(endpoint, key).map_err(|error| Fatal::new(part, error))
+}
+
+/// The pod's name: who this replica is in elections and events.
+fn identity() -> String {
+    let named = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME"));
+    named.unwrap_or_else(|_| format!("eai-operator-{}", std::process::id()))
+}

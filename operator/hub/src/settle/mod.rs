@@ -1,0 +1,9 @@
+//! Between jobs and the chain: openings, top-ups and vouchers in batches, looks at leases, and what payers can pay.
+
+mod desk;
+mod view;
+mod worker;
+
+pub use desk::Desk;
+pub use view::{Funds, View};
+pub use worker::{Errand, Windows, carry, keep_watch, look};
