@@ -49,7 +49,8 @@ impl EscrowLedger {
         Ok(match self.reader.lease(voucher.terms.id()).await? {
             Some(view) if matches!(view.state, LeaseState::Open | LeaseState::Paused) => {
                 let owed = convert::to_word(voucher.amount.min(view.hold));
-                owed > accrued(voucher, head.time.saturating_sub(view.opened_at))
+                // The voucher's block comes after the latest one, so it is a second later at least.
+                owed > accrued(voucher, head.time.saturating_add(1).saturating_sub(view.opened_at))
             }
             // Time no longer counts, or there is nothing to close: the chain says what there is to say.
             _ => false,
