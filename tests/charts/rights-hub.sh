@@ -127,7 +127,7 @@ mayNot invite "read another" "$rbac" "$invite" get computenode rights-c
 mayNot invite "list them" "$rbac" "$invite" get computenodes
 mayNot invite "create another's" "this invite is for the member rights-a: set member.name" "$invite" create $dry -f "$(node rights-b)"
 k delete computenode rights-a >/dev/null
-mayNot invite "accept itself" "spec.accepted and spec.cordon are the hub admin's" "$invite" create $dry -f "$(node rights-a 'accepted: true')"
+mayNot invite "accept itself" "spec.accepted and spec.cordon are the hub admin|only who may .approve." "$invite" create $dry -f "$(node rights-a 'accepted: true')"
 mayNot invite "cordon itself" "spec.accepted and spec.cordon" "$invite" create $dry -f "$(node rights-a 'cordon: true')"
 mayNot invite "join in mode Push" "spec.connection: an invited member joins in mode Pull" "$invite" create $dry -f "$(node rights-a 'connection: Push')"
 mayNot invite "hold its own deletion up" "aren't an invite's to set" "$invite" create $dry -f "$(node rights-a '' 'finalizers: [example.com/x]')"
@@ -254,8 +254,9 @@ k "$hub" auth can-i create subjectaccessreviews.authorization.k8s.io 2>/dev/null
 
 echo; echo "the cleanup of an uninstall"
 cleaner=--as=system:serviceaccount:$system:eai-operator-cleanup
-k -n "$system" get deployment eai-operator >/dev/null && may cleanup "stop the operator (policy)" "$cleaner" $masters -n "$system" delete deployment eai-operator $dry
 may cleanup "let members leave (policy)" "$cleaner" $masters delete computenode rights-a $dry
+may cleanup "cancel jobs (policy)" "$cleaner" $masters -n rights-v patch aijob job $dry --type=merge -p '{"spec":{"cancel":true}}'
+mayNot cleanup "raise a job's budget (policy)" "spec: an AIJob's is the vendor's" "$cleaner" $masters -n rights-v patch aijob job $dry --type=merge -p '{"spec":{"budget":"1000"}}'
 may cleanup "take the hub's finalizers off (policy)" "$cleaner" $masters -n rights-v patch aijob job $dry --type=merge -p '{"metadata":{"finalizers":null}}'
 may cleanup "delete a member's namespace (policy)" "$cleaner" $masters delete namespace cn-rights-b $dry
 mayNot cleanup "delete another namespace (policy)" "$foreign" "$cleaner" $masters delete namespace rights-v $dry
