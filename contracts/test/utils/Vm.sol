@@ -13,7 +13,6 @@ interface Vm {
     function warp(uint256 timestamp) external;
     function chainId(uint256 id) external;
     function etch(address target, bytes calldata code) external;
-    function store(address target, bytes32 slot, bytes32 value) external;
 
     function getCode(string calldata artifact) external view returns (bytes memory);
 
@@ -39,7 +38,6 @@ interface Vm {
     function envUint(string calldata name, string calldata delimiter) external view returns (uint256[] memory);
     function envAddress(string calldata name, string calldata delimiter) external view returns (address[] memory);
     function readFile(string calldata path) external view returns (string memory);
-    function writeFile(string calldata path, string calldata data) external;
     function parseUint(string calldata value) external pure returns (uint256);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonAddressArray(string calldata json, string calldata key) external pure returns (address[] memory);
@@ -51,8 +49,6 @@ interface Vm {
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function toString(uint256 value) external pure returns (string memory);
-    function toString(address value) external pure returns (string memory);
-    function toString(bytes32 value) external pure returns (string memory);
 
     // deployment
     function startBroadcast(uint256 key) external;
