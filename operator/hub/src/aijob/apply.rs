@@ -208,9 +208,7 @@ fn open(hub: &Hub, job: &AIJob, attempt: &Attempt) -> Result<(), WishError> {
 type Member = (std::sync::Arc<eai_api::ComputeNode>, std::sync::Arc<eai_api::MemberReport>);
 
 fn member(hub: &Hub, attempt: &Attempt) -> Option<Member> {
-    let node = hub.world.member(&attempt.member)?;
-    let report = ObjectRef::new(&attempt.member).within(&member_namespace(&attempt.member));
-    Some((node, hub.world.reports.get(&report)?))
+    Some((hub.world.member(&attempt.member)?, hub.world.report(&attempt.member)?))
 }
 
 fn look_at_funds(hub: &Hub, job: &AIJob) -> Result<(), WishError> {
@@ -253,13 +251,13 @@ async fn assign(hub: &Hub, job: &AIJob, attempt: &Attempt, confirmed: bool) -> R
             return Err(WriteError::Conflict.into());
         }
     }
-    let node = hub.world.member(&attempt.member).ok_or(WishError::NoMember)?;
+    let (node, report) = member(hub, attempt).ok_or(WishError::NoMember)?;
     let uid = job.uid().unwrap_or_default();
     let sealed = if job.spec.secrets.is_empty() {
         None
     } else {
         let environment = secrets::read(&hub.ctx.client, job, &hub.ctx.config.account()).await?;
-        Some(secrets::seal_to(&node, &uid, &environment)?)
+        Some(secrets::seal_to(&node, &report, &uid, &environment)?)
     };
     let assignment = workload::assignment(job, attempt, sealed)?;
     let api: Api<Assignment> = Api::namespaced(hub.ctx.client.clone(), &member_namespace(&attempt.member));

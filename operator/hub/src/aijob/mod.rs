@@ -126,6 +126,10 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
         // Capacity or money may have become free.
         hub.pass.notify_one();
     }
+    if is.past_attempts.len() > was.past_attempts.len() {
+        // A member that refused for now is not to be asked again at once.
+        hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
+    }
     let state = |status: &AIJobStatus| status.attempt.as_ref().map(|a| a.lease.state);
     match (state(&was), is.attempt.as_ref()) {
         (Some(LeaseState::Opening), Some(attempt)) if attempt.lease.state == LeaseState::Open => {

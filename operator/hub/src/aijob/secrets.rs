@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eai_api::{AIJob, ComputeNode};
+use eai_api::{AIJob, ComputeNode, MemberReport};
 use eai_core::seal::{Purpose, SealError, Sealed, seal};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -71,10 +71,18 @@ pub async fn read(client: &Client, job: &AIJob, account: &str) -> Result<Environ
 }
 
 /// Seals an environment to a member's key, for this job alone.
-pub fn seal_to(node: &ComputeNode, job_uid: &str, environment: &Environment) -> Result<Sealed, SecretsError> {
+pub fn seal_to(
+    node: &ComputeNode,
+    report: &MemberReport,
+    job_uid: &str,
+    environment: &Environment,
+) -> Result<Sealed, SecretsError> {
+    // A push member's agent makes its key after the ComputeNode was made, and reports it.
+    let own = &node.spec.sealing_key;
+    let key = if own.is_empty() { &report.spec.sealing_key } else { own };
     let plain: BTreeMap<&str, &str> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let plain = Zeroizing::new(serde_json::to_vec(&plain)?);
-    Ok(seal(&node.spec.sealing_key, Purpose::JobSecrets, job_uid, &plain)?)
+    Ok(seal(key, Purpose::JobSecrets, job_uid, &plain)?)
 }
 
 fn unreadable(error: kube::Error, namespace: &str, name: &str, account: &str) -> SecretsError {

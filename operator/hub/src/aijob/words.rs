@@ -21,6 +21,10 @@ pub mod reason {
     pub const WORK_LOST: &str = "WorkLost";
     /// The member's owner doesn't allow the work.
     pub const REFUSED: &str = "Refused";
+    /// The member's owner doesn't allow it beside what runs there now.
+    pub const NO_ROOM: &str = "NoRoom";
+    /// The node that ran the work doesn't answer.
+    pub const NODE_LOST: &str = "NodeLost";
     /// The member broke its promise.
     pub const NOT_STARTED_IN_TIME: &str = "NotStartedInTime";
     /// The member was removed.
@@ -41,7 +45,13 @@ pub mod reason {
     /// Whether work that ended so may be started again elsewhere. Not where the old work may still run: until attempts
     /// are fenced by grants, that could run it twice.
     pub fn may_be_repeated(reason: &str) -> bool {
-        ![MEMBER_REMOVED, MEMBER_SILENT, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED].contains(&reason)
+        ![MEMBER_REMOVED, MEMBER_SILENT, NODE_LOST, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED].contains(&reason)
+    }
+
+    /// Whether work that failed for this reason failed through its member rather than by itself.
+    pub fn is_the_members(reason: &str) -> bool {
+        let words = [NODE_LOST, "AgentAway", "Preempting", "Terminated", "NodeShutdown", "UnexpectedAdmissionError"];
+        words.contains(&reason) || reason.starts_with("OutOf") || reason.starts_with("Outof")
     }
 
     /// A member's word for a reason, as a condition can hold it.

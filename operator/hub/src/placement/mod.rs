@@ -16,11 +16,7 @@ use std::{
     time::Duration,
 };
 
-use eai_api::{
-    AIJob, AIJobStatus, MemberReport,
-    aijob::LeaseState,
-    names::{SETTLEMENT_FINALIZER, member_namespace},
-};
+use eai_api::{AIJob, AIJobStatus, aijob::LeaseState, names::SETTLEMENT_FINALIZER};
 use eai_core::offer::SignedOffer;
 use futures::StreamExt as _;
 use k8s_openapi::jiff::Timestamp;
@@ -83,12 +79,13 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
         return false;
     }
     let till = till(hub, jobs, &waiting).await;
-    let (members, reports) = (hub.world.nodes.state(), reports(hub));
+    let members: Vec<_> =
+        hub.world.nodes.state().into_iter().map(|node| (hub.world.report(&node.name_any()), node)).collect();
     let seconds = unix_seconds(now);
     let known: Vec<Known<'_>> = members
         .iter()
-        .map(|node| {
-            let report = reports.get(&node.name_any()).map(AsRef::as_ref);
+        .map(|(report, node)| {
+            let report = report.as_deref();
             let offers = report.map(|report| hub.offers.of(node, report, seconds)).unwrap_or_default();
             Known { node, report, offers }
         })
@@ -141,15 +138,6 @@ async fn till(hub: &Hub, jobs: &[Arc<AIJob>], waiting: &[Waiting]) -> Till {
         }
     }
     till
-}
-
-fn reports(hub: &Hub) -> HashMap<String, Arc<MemberReport>> {
-    let own = |report: &Arc<MemberReport>| {
-        let namespace = report.metadata.namespace.as_deref()?;
-        let member = report.name_any();
-        (namespace == member_namespace(&member)).then_some(member)
-    };
-    hub.world.reports.state().into_iter().filter_map(|report| Some((own(&report)?, report))).collect()
 }
 
 async fn carry_out(hub: &Hub, scribe: &Scribe, waiting: &[Waiting], verdicts: Vec<Verdict>) {

@@ -21,8 +21,14 @@ use crate::aijob::build::{Asked, Look};
 
 /// How long a refusal stands before the same is asked again.
 const STANDS: Duration = Duration::from_secs(9);
+/// How long it stands if the next block may change it.
+const STANDS_BRIEFLY: Duration = Duration::from_millis(900);
 /// How long "impossible" stands.
 const IMPOSSIBLE_STANDS: Duration = Duration::from_mins(1);
+
+const fn stands(refusal: Refusal) -> Duration {
+    if refusal.is_transient() { STANDS_BRIEFLY } else { STANDS }
+}
 
 /// What can be asked of the chain in batches.
 pub trait Request: Clone + Send + Sync {
@@ -31,6 +37,9 @@ pub trait Request: Clone + Send + Sync {
 
     /// The part of the books that holds requests of this kind.
     fn tray(books: &mut Books) -> &mut Tray<Self>;
+
+    /// The bell for requests of this kind.
+    fn bell(desk: &Desk) -> &Notify;
 
     /// Why the answer is a no, if it is; that stands for a while.
     fn refusal(answer: &Self::Answer) -> Option<Refusal>;
@@ -80,12 +89,19 @@ pub struct Answers {
     pub trouble: Option<String>,
 }
 
+/// Rung when something is asked.
+#[derive(Default)]
+struct Bells {
+    opens: Notify,
+    top_ups: Notify,
+    vouchers: Notify,
+}
+
 /// The counter.
 #[derive(Default)]
 pub struct Desk {
     books: Mutex<Books>,
-    /// Woken when there is something to carry.
-    pub to_carry: Notify,
+    bells: Bells,
     /// Woken when there is something to look at.
     pub to_look: Notify,
 }
@@ -95,6 +111,10 @@ impl Request for OpenRequest {
 
     fn tray(books: &mut Books) -> &mut Tray<Self> {
         &mut books.opens
+    }
+
+    fn bell(desk: &Desk) -> &Notify {
+        &desk.bells.opens
     }
 
     fn refusal(answer: &OpenOutcome) -> Option<Refusal> {
@@ -112,6 +132,10 @@ impl Request for TopUp {
         &mut books.top_ups
     }
 
+    fn bell(desk: &Desk) -> &Notify {
+        &desk.bells.top_ups
+    }
+
     fn refusal(answer: &TopUpOutcome) -> Option<Refusal> {
         match answer {
             TopUpOutcome::Skipped(skipped) => Some(skipped.reason),
@@ -125,6 +149,10 @@ impl Request for SignedVoucher {
 
     fn tray(books: &mut Books) -> &mut Tray<Self> {
         &mut books.vouchers
+    }
+
+    fn bell(desk: &Desk) -> &Notify {
+        &desk.bells.vouchers
     }
 
     fn refusal(answer: &SettleOutcome) -> Option<Refusal> {
@@ -148,7 +176,9 @@ impl<R: Request> Tray<R> {
         let blocked = match self.states.get(&lease) {
             Some((Asked::Waiting, _)) => true,
             Some((Asked::Impossible(_), at)) => at.elapsed() <= IMPOSSIBLE_STANDS,
-            Some((Asked::Answered(answer), at)) => R::refusal(answer).is_some() && at.elapsed() <= STANDS,
+            Some((Asked::Answered(answer), at)) => {
+                R::refusal(answer).is_some_and(|refusal| at.elapsed() <= stands(refusal))
+            }
             _ => false,
         };
         if blocked {
@@ -190,7 +220,7 @@ impl Desk {
         books.jobs.insert(lease, job.clone());
         if R::tray(&mut books).ask(lease, request) {
             drop(books);
-            self.to_carry.notify_one();
+            R::bell(self).notify_one();
         }
     }
 
@@ -232,12 +262,25 @@ impl Desk {
         R::tray(&mut self.lock()).take(window)
     }
 
-    /// Puts a batch back whose call failed; `singly` if one of it may have spoilt it.
-    pub fn put_back<R: Request>(&self, batch: Vec<(LeaseId, R)>, singly: bool) {
+    /// Until a request of this kind is asked.
+    pub async fn asked<R: Request>(&self) {
+        R::bell(self).notified().await;
+    }
+
+    /// In how long requests of a kind that wait will have waited for `window`; `None` if none does.
+    pub fn due_in<R: Request>(&self, window: Duration) -> Option<Duration> {
+        let since = R::tray(&mut self.lock()).since?;
+        Some(window.saturating_sub(since.elapsed()).max(Duration::from_millis(1)))
+    }
+
+    /// Puts a batch back whose call failed, and says whose it is; `singly` if one of it may have spoilt it.
+    pub fn put_back<R: Request>(&self, batch: Vec<(LeaseId, R)>, singly: bool) -> Vec<ObjectRef<AIJob>> {
         let mut books = self.lock();
+        let jobs = batch.iter().filter_map(|(lease, _)| books.jobs.get(lease).cloned()).collect();
         let tray = R::tray(&mut books);
         tray.singly = singly;
         tray.put_back(batch);
+        jobs
     }
 
     /// Takes down answers, and says whose they are.

@@ -1,6 +1,9 @@
 //! Carries what lies at the desk to the chain, and watches the chain.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use eai_api::AIJob;
@@ -27,6 +30,8 @@ use crate::{
 /// Between tries when the chain doesn't answer: doubled from the first to the last.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(15);
+/// How long batches under way are waited for when the process is to end.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the head is asked for while anything goes on, and while nothing does.
 const BUSY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(10);
@@ -63,6 +68,8 @@ pub struct Errand {
 trait Carry: Request {
     /// Its name in metrics and logs.
     const NAME: &'static str;
+    /// Batches that may be under way at once.
+    const AT_ONCE: usize;
 
     async fn carry(ledger: &dyn Ledger, batch: &[Self]) -> Result<Vec<Self::Answer>, LedgerError>;
 }
@@ -70,6 +77,7 @@ trait Carry: Request {
 #[async_trait]
 impl Carry for OpenRequest {
     const NAME: &'static str = "open";
+    const AT_ONCE: usize = 4;
 
     async fn carry(ledger: &dyn Ledger, batch: &[Self]) -> Result<Vec<OpenOutcome>, LedgerError> {
         ledger.open(batch).await
@@ -79,6 +87,7 @@ impl Carry for OpenRequest {
 #[async_trait]
 impl Carry for TopUp {
     const NAME: &'static str = "top_up";
+    const AT_ONCE: usize = 1;
 
     async fn carry(ledger: &dyn Ledger, batch: &[Self]) -> Result<Vec<TopUpOutcome>, LedgerError> {
         ledger.top_up(batch).await
@@ -88,97 +97,124 @@ impl Carry for TopUp {
 #[async_trait]
 impl Carry for SignedVoucher {
     const NAME: &'static str = "settle";
+    const AT_ONCE: usize = 2;
 
     async fn carry(ledger: &dyn Ledger, batch: &[Self]) -> Result<Vec<SettleOutcome>, LedgerError> {
         ledger.settle(batch).await
     }
 }
 
-/// Carries batches until `shutdown`: openings first, as somebody waits for each, then top-ups, then vouchers.
+/// Carries batches until `shutdown`, and then gives those under way a while to be confirmed.
 pub async fn carry(errand: &Errand, windows: Windows, shutdown: CancellationToken) {
-    let mut retry = FIRST_RETRY;
+    let all = async {
+        futures::join!(
+            carry_kind::<OpenRequest>(errand, windows.open, &shutdown),
+            carry_kind::<TopUp>(errand, windows.open, &shutdown),
+            carry_kind::<SignedVoucher>(errand, windows.settle, &shutdown),
+        );
+    };
+    let patience = async {
+        shutdown.cancelled().await;
+        sleep(LAST_PATIENCE).await;
+    };
+    tokio::select! {
+        () = all => {}
+        () = patience => {}
+    }
+}
+
+/// Several batches of a kind may be under way, so that a request needn't wait for another's block.
+async fn carry_kind<R: Carry>(errand: &Errand, window: Duration, shutdown: &CancellationToken) {
+    let gate = Gate::default();
+    let batches =
+        futures::stream::unfold((), |()| async { Some((next::<R>(errand, window, &gate, shutdown).await?, ())) });
+    batches.for_each_concurrent(R::AT_ONCE, |batch| deliver(errand, batch, &gate)).await;
+}
+
+/// The next batch that is due, once there is one; none after `shutdown`.
+async fn next<R: Carry>(
+    errand: &Errand,
+    window: Duration,
+    gate: &Gate,
+    shutdown: &CancellationToken,
+) -> Option<Vec<(LeaseId, R)>> {
     while !shutdown.is_cancelled() {
-        let went = match carry_next(errand, windows).await {
-            Some(Ok(())) => true,
-            Some(Err(())) => {
-                pause(retry, &shutdown).await;
-                retry = (retry * 2).min(LAST_RETRY);
-                continue;
+        let closed = gate.closed_for();
+        if closed.is_zero() {
+            let batch = errand.desk.take::<R>(window);
+            if !batch.is_empty() {
+                return Some(batch);
             }
-            None => false,
-        };
-        retry = FIRST_RETRY;
-        if went {
-            continue;
         }
-        // Nothing is due. What waits becomes due within a window; otherwise somebody will ask.
-        let waits = errand.desk.waiting().iter().any(|n| *n > 0);
-        let wait = if waits { windows.open.clamp(Duration::from_millis(5), Duration::from_millis(50)) } else { IDLE };
+        let wait = if closed.is_zero() { errand.desk.due_in::<R>(window).unwrap_or(IDLE) } else { closed };
         tokio::select! {
-            () = errand.desk.to_carry.notified() => {}
+            () = errand.desk.asked::<R>() => {}
             () = sleep(wait) => {}
             () = shutdown.cancelled() => {}
         }
     }
+    None
 }
 
-/// Carries the next batch that is due: `None` if none is, an error if the chain couldn't be used.
-async fn carry_next(errand: &Errand, windows: Windows) -> Option<Result<(), ()>> {
-    if let Some(result) = carry_kind::<OpenRequest>(errand, windows.open).await {
-        return Some(result);
-    }
-    if let Some(result) = carry_kind::<TopUp>(errand, windows.open).await {
-        return Some(result);
-    }
-    carry_kind::<SignedVoucher>(errand, windows.settle).await
-}
-
-async fn carry_kind<R: Carry>(errand: &Errand, window: Duration) -> Option<Result<(), ()>> {
-    let batch = errand.desk.take::<R>(window);
-    if batch.is_empty() {
-        return None;
-    }
+async fn deliver<R: Carry>(errand: &Errand, batch: Vec<(LeaseId, R)>, gate: &Gate) {
     let (leases, requests): (Vec<LeaseId>, Vec<R>) = batch.into_iter().unzip();
     let began = Instant::now();
-    match R::carry(errand.ledger.as_ref(), &requests).await {
+    let result = R::carry(errand.ledger.as_ref(), &requests).await;
+    errand.view.doubt();
+    match result {
         Ok(answers) => {
             errand.metrics.carried(R::NAME, leases.len(), began.elapsed());
             tracing::info!(kind = R::NAME, items = leases.len(), ms = began.elapsed().as_millis(), "batch confirmed");
+            gate.open();
             errand.desk.trouble(None);
             errand.metrics.chain_up(true);
-            errand.view.doubt();
             for refusal in answers.iter().filter_map(R::refusal) {
                 errand.metrics.refused(refusal.reason());
             }
             let answered = leases.into_iter().zip(answers).map(|(lease, answer)| (lease, Asked::Answered(answer)));
             wake(errand, errand.desk.answer::<R>(answered));
-            Some(Ok(()))
         }
-        Err(error) => Some(failed::<R>(errand, leases.into_iter().zip(requests).collect(), &error)),
+        Err(error) => failed::<R>(errand, leases.into_iter().zip(requests).collect(), &error, gate),
+    }
+}
+
+/// Keeps batches back after the chain couldn't be used, for longer each time.
+#[derive(Default)]
+struct Gate(Mutex<Option<(Instant, Duration)>>);
+
+impl Gate {
+    fn closed_for(&self) -> Duration {
+        let state = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.map_or(Duration::ZERO, |(until, _)| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn close(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = state.map_or(FIRST_RETRY, |(_, last)| (last * 2).min(LAST_RETRY));
+        *state = Some((Instant::now() + wait, wait));
+    }
+
+    fn open(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// A batch whose call failed: carried again later, one by one if one of it may have spoilt it; given up if it is alone
 /// and can never succeed.
-fn failed<R: Carry>(errand: &Errand, batch: Vec<(LeaseId, R)>, error: &LedgerError) -> Result<(), ()> {
+fn failed<R: Carry>(errand: &Errand, batch: Vec<(LeaseId, R)>, error: &LedgerError, gate: &Gate) {
     tracing::warn!(kind = R::NAME, items = batch.len(), %error, "a batch couldn't be carried to the chain");
     errand.metrics.carry_failed(R::NAME);
-    errand.view.doubt();
     match fault(error) {
         Fault::Chain => {
+            gate.close();
             errand.desk.trouble(Some(error.to_string()));
             errand.metrics.chain_up(false);
-            errand.desk.put_back(batch, false);
-            Err(())
+            wake(errand, errand.desk.put_back(batch, false));
         }
-        Fault::Request if batch.len() > 1 => {
-            errand.desk.put_back(batch, true);
-            Ok(())
-        }
+        Fault::Request if batch.len() > 1 => drop(errand.desk.put_back(batch, true)),
         Fault::Request => {
             let answers = batch.into_iter().map(|(lease, _)| (lease, Asked::Impossible(error.to_string())));
             wake(errand, errand.desk.answer::<R>(answers));
-            Ok(())
         }
     }
 }
@@ -268,11 +304,4 @@ async fn watch_once(errand: &Errand) -> Result<bool, LedgerError> {
     let new = errand.view.look(errand.ledger.as_ref()).await?;
     let changed = errand.view.fetch(errand.ledger.as_ref(), new).await?;
     Ok(changed || first)
-}
-
-async fn pause(time: Duration, shutdown: &CancellationToken) {
-    tokio::select! {
-        () = sleep(time) => {}
-        () = shutdown.cancelled() => {}
-    }
 }

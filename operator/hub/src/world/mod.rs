@@ -5,7 +5,10 @@ mod sights;
 
 use std::{fmt::Debug, hash::Hash, sync::Arc};
 
-use eai_api::{AIJob, Assignment, ComputeNode, MemberReport};
+use eai_api::{
+    AIJob, Assignment, ComputeNode, MemberReport,
+    names::{AGENT_ACCOUNT, member_namespace},
+};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -92,6 +95,11 @@ impl World {
     /// The UID of a namespace that exists.
     pub fn namespace_uid(&self, name: &str) -> Option<String> {
         self.namespaces.get(&ObjectRef::new(name))?.metadata.uid.clone()
+    }
+
+    /// What a member reports.
+    pub fn report(&self, member: &str) -> Option<Arc<MemberReport>> {
+        self.reports.get(&ObjectRef::new(member).within(&member_namespace(member)))
     }
 
     /// A member that is enrolled and not leaving.

@@ -74,7 +74,7 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
 /// Whether an attempt ended before any work ran, for the member's reasons. It doesn't count against the job's attempts.
 fn false_start(outcome: &Outcome) -> bool {
     outcome.result == AttemptResult::Lost
-        && [reason::REFUSED, reason::NOT_STARTED_IN_TIME].contains(&outcome.reason.as_str())
+        && [reason::REFUSED, reason::NO_ROOM, reason::NOT_STARTED_IN_TIME].contains(&outcome.reason.as_str())
 }
 
 fn unknown() -> Outcome {

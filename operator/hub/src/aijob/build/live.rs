@@ -138,11 +138,16 @@ fn ended(s: &Situation<'_>, attempt: &Attempt, stop: Option<Stop>) -> Option<Out
     };
     match s.reported() {
         AssignmentPhase::Succeeded => said(Succeeded, reason::COMPLETED),
-        AssignmentPhase::Failed => said(Failed, reason::WORK_FAILED),
+        AssignmentPhase::Failed => {
+            let word = s.assignment.and_then(|a| a.status.as_ref()).map_or("", |r| r.reason.as_str());
+            said(if reason::is_the_members(word) { Lost } else { Failed }, reason::WORK_FAILED)
+        }
         AssignmentPhase::Lost => said(Lost, reason::WORK_LOST),
         AssignmentPhase::Refused => {
-            let why = s.assignment.and_then(|a| a.status.as_ref()).map_or("", |r| r.message.as_str());
-            Some(outcome(Lost, reason::REFUSED, &format!("{} refused the work: {why}", attempt.member)))
+            let report = s.assignment.and_then(|a| a.status.as_ref());
+            let (word, why) = report.map_or(("", ""), |r| (r.reason.as_str(), r.message.as_str()));
+            let kind = if word == reason::NO_ROOM { reason::NO_ROOM } else { reason::REFUSED };
+            Some(outcome(Lost, kind, &format!("{} refused the work ({word}): {why}", attempt.member)))
         }
         AssignmentPhase::Stopped => Some(stopped(stop.unwrap_or(Stop::AskedBefore))),
         _ => without_word(s, attempt, stop),

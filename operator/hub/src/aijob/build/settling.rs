@@ -1,10 +1,7 @@
 //! The attempt is over; a final voucher closes its lease. Usage was fixed in the write that recorded the outcome, so
 //! every hub that ever settles this attempt presents the same bill.
 
-use eai_api::{
-    AIJobStatus,
-    aijob::{Attempt, LeaseState, Phase},
-};
+use eai_api::aijob::{Attempt, LeaseState, Phase};
 use eai_chain::{LeaseState as OnChain, LeaseView, Refusal, SettleOutcome};
 use eai_core::{
     metering::{UsageMs, cost},
@@ -15,12 +12,10 @@ use k8s_openapi::jiff::SignedDuration;
 use super::{
     Said, conclude, keep,
     plan::{Bill, Plan, Wish},
-    situation::{Asked, Situation, unix_seconds},
+    situation::{Asked, Situation},
 };
 use crate::aijob::words::Say;
 
-/// The longest time that a final voucher is held back for the chain's clock.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// Between tries.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
@@ -52,6 +47,12 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
         return Some(conclude::conclude(s, plan, attempt));
     }
     let reason = match &s.chain.settle {
+        // The chain's clock is a little behind what the voucher claims.
+        Asked::Answered(SettleOutcome::Skipped(skipped)) if skipped.reason.is_transient() => {
+            plan.wish(Wish::Settle(bill(&attempt, true)));
+            plan.by(s.now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(s.now));
+            None
+        }
         Asked::Answered(SettleOutcome::Skipped(skipped)) => {
             plan.wish(Wish::LookAtLease);
             if skipped.reason != Refusal::ClosingWindowOver {
@@ -64,10 +65,6 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
             Some(why.clone())
         }
         Asked::Waiting => None,
-        _ if too_early(s, &plan.status, &attempt) => {
-            plan.by(s.now.saturating_add(SignedDuration::from_millis(500)).unwrap_or(s.now));
-            None
-        }
         // An answer that left the lease open was to an interim voucher.
         Asked::No | Asked::Answered(SettleOutcome::Settled(_)) => {
             plan.wish(Wish::Settle(bill(&attempt, true)));
@@ -79,18 +76,6 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     let outcome = attempt.outcome.clone();
     keep(plan, attempt);
     Some(Say::Settling { owed, outcome, trouble })
-}
-
-/// Whether the chain's clock hasn't yet gone on far enough since the lease was opened to pay for what was used: it pays
-/// for whole seconds up to the block that a voucher is in. Not waited for for long, in case its clock is slow.
-fn too_early(s: &Situation<'_>, status: &AIJobStatus, attempt: &Attempt) -> bool {
-    let (Some(time), Some(opened)) = (s.chain.time, &attempt.lease.opened_at) else { return false };
-    let ended = status.finished_at.as_ref().map_or(s.now, |at| at.0);
-    let needed_ms = u128::from(attempt.usage_ms) * 1000 / u128::from(attempt.milli_units.max(1));
-    let needed = u64::try_from(needed_ms.div_ceil(1000)).unwrap_or(u64::MAX);
-    // The voucher's block comes after the latest one, so its time is later by a second at least.
-    let elapsed = time.saturating_add(1).saturating_sub(unix_seconds(opened.0));
-    elapsed < needed && s.now.duration_since(ended) < LONGEST_WAIT
 }
 
 struct Closed {
