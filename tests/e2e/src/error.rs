@@ -60,6 +60,7 @@ pub enum Error {
 
 impl Error {
     /// Something answered what it shouldn't.
+    #[allow(clippy::needless_pass_by_value, reason = "it is called with errors, by name in map_err")]
     pub fn unexpected(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Unexpected { what: what.into(), why: why.to_string() }
     }

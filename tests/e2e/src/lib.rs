@@ -4,6 +4,7 @@
 //! that what the hub claims is checked against it.
 
 pub mod balances;
+pub mod bearer;
 pub mod bench;
 pub mod cluster;
 pub mod demo;
@@ -18,6 +19,7 @@ pub mod report;
 pub mod run;
 pub mod stage;
 pub mod usage;
+pub mod vendor;
 
 pub use cluster::Cluster;
 pub use error::{Error, Result};

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# e2e.sh [TEST...]: the end-to-end tests on real clusters. Brings the testbed up, runs the demo on it, then the scenarios of
+# tests/e2e/tests (only those whose names hold TEST, if given), and takes everything down again whatever happened. What is
+# needed to understand a failure is in target/e2e-logs.
+#
+# As root; needs `cargo build` and images/build.sh (the Makefile's `e2e` does both). KEEP=1 leaves the testbed up.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+testbed=target/debug/eai-testbed logs=target/e2e-logs
+
+# collect: pods' logs, and the objects, of all three clusters.
+collect() {
+  local cluster; rm -rf "$logs"; mkdir -p "$logs"
+  for cluster in hub cloud home; do
+    on() { timeout 30 "$testbed" exec "$cluster" -- "$@"; }
+    {
+      on kubectl get nodes,namespaces,pods,jobs,deployments,events -A -o wide
+      on kubectl get aijobs,computenodes,assignments,memberreports,leases -A -o wide
+    } >"$logs/$cluster.txt" 2>&1
+    on kubectl describe computenodes,assignments,aijobs,jobs,pods -A >"$logs/$cluster-describe.txt" 2>&1
+    on kubectl get aijobs,computenodes,assignments,memberreports -A -o yaml >"$logs/$cluster-objects.yaml" 2>&1
+    for pod in $(on kubectl get pods -A -o 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end}' 2>/dev/null); do
+      case $pod in eai-*/*|cn-*/*) ;; *) continue ;; esac
+      on kubectl logs -n "${pod%/*}" "${pod#*/}" --all-containers --tail=20000 >"$logs/$cluster-${pod/\//-}.log" 2>&1
+      on kubectl logs -n "${pod%/*}" "${pod#*/}" --all-containers --previous >"$logs/$cluster-${pod/\//-}.previous.log" 2>/dev/null
+    done
+  done
+  find "$logs" -size 0 -delete
+}
+
+end() {
+  local status=$?
+  set +e
+  trap - EXIT INT TERM
+  if [ "$status" -ne 0 ]; then
+    collect
+    echo "e2e: failed; logs and objects of the clusters are in $logs" >&2
+  fi
+  if [ -z "${KEEP:-}" ]; then "$testbed" down || status=1; fi
+  exit "$status"
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+"$testbed" up
+KEEP=1 target/debug/eai-demo run
+cargo test -q -p eai-e2e --lib
+if [ $# -gt 0 ]; then
+  cargo test -q -p eai-e2e --test e2e -- --test-threads=1 "$@"
+else
+  cargo test -q -p eai-e2e --test e2e -- --test-threads=1
+fi

@@ -1,0 +1,170 @@
+//! Money runs out and comes back, and not a wei is lost.
+
+use std::collections::BTreeMap;
+
+use eai_chain::LeaseState;
+use eai_core::{
+    metering::{UsageMs, cost},
+    money::Amount,
+};
+use eai_e2e::{jobs, run, vendor::Vendor};
+use serde_json::{Value, json};
+
+use crate::support::{amount, says, text, world};
+
+/// The bill of a settled job is its usage at its rate, the lease is closed, and payer and provider have the whole hold.
+#[track_caller]
+fn settled_to_the_wei(job: &Value) -> Amount {
+    let attempt = &job["status"]["attempt"];
+    let lease = world().lease(attempt).expect("the lease is on the chain");
+    assert_eq!(lease.state, LeaseState::Closed);
+    assert_eq!(lease.held, Amount::ZERO);
+    assert_eq!(lease.paid.checked_add(lease.refunded), Some(lease.hold));
+    let usage = UsageMs(attempt["usageMs"].as_u64().unwrap());
+    assert_eq!(lease.paid, cost(amount(&attempt["rate"]), usage), "paid for {usage:?}");
+    assert_eq!(amount(&attempt["lease"]["paid"]), lease.paid);
+    assert_eq!(amount(&attempt["lease"]["refunded"]), lease.refunded);
+    lease.paid
+}
+
+fn gone(vendor: &Vendor, before: Amount, paid: Amount) {
+    assert_eq!(world().wealth(vendor), before.checked_sub(paid).unwrap(), "only what was paid is gone");
+}
+
+/// At 0.04 EAI per core-hour a tenth of a core for an hour holds 0.004 EAI.
+const HOLD: &str = "0.004";
+
+#[test]
+fn a_thousand_jobs_on_a_deposit_for_ten_run_ten_and_the_others_are_told_why_they_wait() {
+    let w = world();
+    let vendor = w.vendor("thousand", "0.04");
+    let before = w.wealth(&vendor);
+    let shape = json!({"maxDurationSeconds": 3600, "resources": {"cpu": "100m", "memory": "64Mi"}});
+    let jobs: Vec<Value> = (0..1000).map(|n| w.job(&vendor, &format!("job-{n:03}"), 900, &shape)).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": jobs}).to_string();
+    let (code, said) = w.stage.hub.try_kubectl(&["create", "-f", "-"], Some(&list)).unwrap();
+    assert_eq!(code, 0, "{said}");
+    let read = || w.stage.hub.get(&["aijobs", "-n", &vendor.namespace]).map_err(|error| error.to_string());
+    let objects = run::wait("ten of a thousand to run", 180, || {
+        let objects = read()?;
+        let count = tally(&objects);
+        let open = open_leases(&objects);
+        assert!(open <= 10, "{open} leases on a deposit for ten");
+        let waiting = reasons(&objects).get("InsufficientFunds").copied().unwrap_or(0);
+        let settled = count.get("Running") == Some(&10) && waiting == 990;
+        if settled { Ok(objects) } else { Err(format!("{count:?} {:?}", reasons(&objects))) }
+    })
+    .unwrap();
+    assert_eq!(open_leases(&objects), 10);
+    let held: u128 = leases(&objects).map(|attempt| w.lease(attempt).unwrap().hold.wei()).sum();
+    assert_eq!(Amount::from_wei(held), "0.04".parse().unwrap(), "ten holds of {HOLD}");
+    assert_eq!(w.block_on(w.chain().balance(vendor.person.address)).unwrap(), Amount::ZERO);
+    let waiting = objects["items"].as_array().unwrap().iter().find(|job| jobs::phase(job) == "Pending").unwrap();
+    says(
+        &jobs::message(waiting),
+        &["needs a hold of 0.004 EAI", "kubectl eai deposit", &vendor.person.address.to_string()],
+    );
+
+    vendor.leave(&w.stage, 180).unwrap();
+    let provider_paid = leases_closed(&objects);
+    gone(&vendor, before, provider_paid);
+}
+
+fn leases(objects: &Value) -> impl Iterator<Item = &Value> {
+    let items = objects["items"].as_array().into_iter().flatten();
+    items.map(|job| &job["status"]["attempt"]).filter(|attempt| attempt["lease"]["state"] == "Open")
+}
+
+fn open_leases(objects: &Value) -> usize {
+    leases(objects).count()
+}
+
+/// What the leases paid, once all of them are closed.
+fn leases_closed(objects: &Value) -> Amount {
+    leases(objects).fold(Amount::ZERO, |sum, attempt| {
+        let lease = world().lease(attempt).unwrap();
+        assert_eq!(lease.state, LeaseState::Closed, "the namespace is gone, so the lease is closed");
+        assert_eq!(lease.paid.checked_add(lease.refunded), Some(lease.hold));
+        sum.checked_add(lease.paid).unwrap()
+    })
+}
+
+fn tally(objects: &Value) -> BTreeMap<String, usize> {
+    count(objects, |job| jobs::phase(job).to_owned())
+}
+
+fn reasons(objects: &Value) -> BTreeMap<String, usize> {
+    count(objects, |job| jobs::condition(job, "Ready").map_or("", |ready| text(&ready["reason"])).to_owned())
+}
+
+fn count(objects: &Value, of: impl Fn(&Value) -> String) -> BTreeMap<String, usize> {
+    objects["items"].as_array().into_iter().flatten().fold(BTreeMap::new(), |mut counts, job| {
+        *counts.entry(of(job)).or_default() += 1;
+        counts
+    })
+}
+
+/// Twenty seconds of a GPU at 1.2 EAI an hour.
+#[test]
+fn a_budget_that_runs_out_midway_pauses_the_job_and_raising_it_resumes_the_job() {
+    let w = world();
+    let vendor = w.vendor("budget", "1");
+    let before = w.wealth(&vendor);
+    let gpu = json!({"resource": "nvidia.com/gpu"});
+    let job = w.submit(&vendor, "short", 25, &json!({"accelerator": gpu, "budget": "0.006666666666666667"}));
+    w.reach(&job, "Running", 60);
+    let paused = w.reach(&job, "Paused", 60);
+    says(&jobs::message(&paused), &["BudgetReached", "the budget of 0.006666666666666667 EAI", "Raise spec.budget"]);
+    assert!(amount(&paused["status"]["cost"]) <= amount(&paused["spec"]["budget"]), "never past the budget");
+    let member = &w.stage.member(text(&paused["status"]["member"])).unwrap().cluster;
+    let uid = text(&paused["metadata"]["uid"]).to_owned();
+    let pods = format!("eai.network/job-uid={uid}");
+    let running = member.get(&["pods", "-n", "eai-work", "-l", &pods]).unwrap();
+    assert_eq!(running["items"], json!([]), "a paused job has no pods");
+    w.patch(&job, &json!({"spec": {"budget": "1"}}));
+    let done = w.reach(&job, "Succeeded", 120);
+    assert_eq!(done["status"]["attempt"]["epoch"]["attempt"], 1, "the same attempt went on");
+    gone(&vendor, before, settled_to_the_wei(&done));
+    vendor.leave(&w.stage, 60).unwrap();
+}
+
+/// The lease holds forty seconds and the account nothing more. A pause and a new start use up too much of them.
+#[test]
+fn a_hold_that_is_empty_pauses_the_job_and_a_deposit_resumes_it() {
+    let w = world();
+    let forty_seconds = "0.013333333333333333";
+    let vendor = w.poor_vendor("hold", "1");
+    vendor.deposit(&w.stage, forty_seconds).unwrap();
+    vendor.authorize(&w.stage, "1", "5").unwrap();
+    let before = w.wealth(&vendor);
+    let shape = json!({"accelerator": {"resource": "nvidia.com/gpu"}, "maxDurationSeconds": 40});
+    let job = w.submit(&vendor, "empty", 25, &shape);
+    w.reach(&job, "Running", 60);
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    w.patch(&job, &json!({"spec": {"suspend": true}}));
+    let paused = w.reach(&job, "Paused", 60);
+    says(&jobs::message(&paused), &["Suspended"]);
+    w.patch(&job, &json!({"spec": {"suspend": false}}));
+    let said = w.reason(&job, "HoldEmpty", 90);
+    says(&said, &["kubectl eai deposit", &vendor.person.address.to_string()]);
+    w.reach(&job, "Paused", 60);
+    vendor.deposit(&w.stage, "0.5").unwrap();
+    let done = w.reach(&job, "Succeeded", 120);
+    gone(&vendor, before, settled_to_the_wei(&done));
+    vendor.leave(&w.stage, 60).unwrap();
+}
+
+#[test]
+fn a_job_that_is_cancelled_pays_for_what_ran_and_gets_the_rest_back() {
+    let w = world();
+    let vendor = w.vendor("cancel", "1");
+    let before = w.wealth(&vendor);
+    let job = w.submit(&vendor, "cancelled", 300, &json!({}));
+    w.reach(&job, "Running", 60);
+    vendor.eai(&w.stage, &["cancel", "cancelled"]).unwrap();
+    let done = w.reach(&job, "Cancelled", 90);
+    let paid = settled_to_the_wei(&done);
+    assert!(paid > Amount::ZERO);
+    gone(&vendor, before, paid);
+    vendor.leave(&w.stage, 60).unwrap();
+}

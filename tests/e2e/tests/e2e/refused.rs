@@ -1,0 +1,155 @@
+//! What can't be done is refused with a sentence that says why, and nothing is lost.
+
+use eai_e2e::{jobs, run};
+use serde_json::{Value, json};
+
+use crate::support::{says, text, world};
+
+#[test]
+fn an_image_without_a_digest_is_refused_by_its_field() {
+    let w = world();
+    let vendor = w.poor_vendor("tag", "1");
+    let tag = w.images.examples.split('@').next().unwrap().to_owned() + ":demo";
+    let job = w.job(&vendor, "tag", 1, &json!({"image": tag}));
+    let (code, said) = w.stage.hub.try_kubectl(&["apply", "-f", "-"], Some(&job.to_string())).unwrap();
+    assert_ne!(code, 0);
+    says(&said, &["spec.image: Invalid value", "name the image by registry and digest", "a tag may change"]);
+    vendor.leave(&w.stage, 60).unwrap();
+}
+
+#[test]
+fn a_negative_or_malformed_amount_is_refused_by_its_field() {
+    let w = world();
+    let vendor = w.poor_vendor("negative", "1");
+    for (field, amount) in
+        [("maxPrice", "-1"), ("maxPrice", "1e3"), ("budget", "1,5"), ("budget", "-0.000000000000000001")]
+    {
+        let job = w.job(&vendor, "amount", 1, &json!({field: amount}));
+        let (code, said) = w.stage.hub.try_kubectl(&["apply", "-f", "-"], Some(&job.to_string())).unwrap();
+        assert_ne!(code, 0, "{field}: {amount}");
+        says(&said, &[&format!("spec.{field}: Invalid value: \"{amount}\""), "write an amount of EAI"]);
+    }
+    vendor.leave(&w.stage, 60).unwrap();
+}
+
+#[test]
+fn a_job_that_no_member_fits_is_told_which_resource_is_short_on_which_member_by_how_much() {
+    let w = world();
+    let vendor = w.vendor("toobig", "1");
+    let before = w.wealth(&vendor);
+    let job = w.submit(&vendor, "too-big", 1, &json!({"accelerator": {"resource": "nvidia.com/gpu", "count": 64}}));
+    let said = w.reason(&job, "NoMemberFits", 60);
+    says(&said, &["home", "cloud", "nvidia.com/gpu", "64 needed"]);
+    let refusals = job.read(&w.stage.hub).unwrap()["status"]["refusals"].clone();
+    assert_eq!(refusals.as_array().map(Vec::len), Some(2), "a line for each member: {refusals}");
+    let explained = vendor.eai(&w.stage, &["explain", "too-big"]).unwrap();
+    says(&explained, &["home", "nvidia.com/gpu"]);
+    assert_eq!(w.wealth(&vendor), before);
+    vendor.leave(&w.stage, 90).unwrap();
+}
+
+#[test]
+fn a_namespace_whose_payer_authorised_nothing_runs_nothing_and_is_told_the_command() {
+    let w = world();
+    let vendor = w.poor_vendor("unknown", "1");
+    vendor.deposit(&w.stage, "1").unwrap();
+    let before = w.wealth(&vendor);
+    let job = w.submit(&vendor, "unpaid", 1, &json!({}));
+    let said = w.reason(&job, "NotAuthorised", 60);
+    says(&said, &["kubectl eai authorize", &vendor.namespace, &vendor.person.address.to_string()]);
+    let object = job.read(&w.stage.hub).unwrap();
+    assert_eq!(jobs::condition(&object, "Funded").map(|c| text(&c["status"])), Some("False"));
+    assert_eq!(w.wealth(&vendor), before);
+    vendor.authorize(&w.stage, "1", "5").unwrap();
+    w.reach(&job, "Succeeded", 120);
+    vendor.leave(&w.stage, 90).unwrap();
+}
+
+#[test]
+fn a_namespace_that_was_deleted_and_made_again_inherits_no_authorisation() {
+    let w = world();
+    let vendor = w.vendor("remade", "1");
+    let before = w.wealth(&vendor);
+    vendor.leave(&w.stage, 60).unwrap();
+    w.stage.hub.kubectl(&["create", "namespace", &vendor.namespace]).unwrap();
+    let job = w.submit(&vendor, "inherits", 1, &json!({}));
+    let said = w.reason(&job, "NotAuthorised", 60);
+    says(&said, &["kubectl eai authorize", "made again"]);
+    assert_eq!(w.wealth(&vendor), before);
+    vendor.leave(&w.stage, 90).unwrap();
+}
+
+/// A kubeconfig whose user runs a program.
+fn kubeconfig_with_plugin() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "evil",
+        "contexts": [{"name": "evil", "context": {"cluster": "evil", "user": "evil"}}],
+        "clusters": [{"name": "evil", "cluster": {"server": "https://10.77.2.2:6443"}}],
+        "users": [{"name": "evil", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "/bin/sh",
+            "args": ["-c", "touch /tmp/eai-plugin-ran"],
+            "interactiveMode": "Never",
+        }}}],
+    })
+}
+
+#[test]
+fn a_kubeconfig_that_runs_a_plugin_is_refused_by_the_command_that_takes_it() {
+    let w = world();
+    let dir = w.stage.dir.join("refused");
+    let (kubeconfig, config, key) = (dir.join("kubeconfig"), dir.join("agent.yaml"), dir.join("key"));
+    run::write_secret(&kubeconfig, &kubeconfig_with_plugin().to_string()).unwrap();
+    run::write(&config, &json!({"prices": [{"class": "cpu", "rate": "1"}]}).to_string()).unwrap();
+    run::write_secret(&key, &w.stage.people.miners[0].key).unwrap();
+    let mut join = w.stage.eai(None).unwrap();
+    join.args(["join", "e2e-plugin", "--push", "--member-kubeconfig"]).arg(&kubeconfig);
+    join.arg("--config").arg(&config).arg("--owner-key-file").arg(&key);
+    let (code, said) = run::attempt_text(&mut join, None).unwrap();
+    assert_ne!(code, 0, "{said}");
+    says(&said, &["exec"]);
+    assert!(!std::path::Path::new("/tmp/eai-plugin-ran").exists(), "the plugin ran");
+    assert_ne!(
+        w.stage.hub.try_kubectl(&["get", "computenode", "e2e-plugin"], None).unwrap().0,
+        0,
+        "something was made"
+    );
+}
+
+/// Somebody goes around the command, with an admin's rights: the hub looks at the Secret itself.
+#[test]
+fn a_kubeconfig_that_runs_a_plugin_is_refused_by_the_hub() {
+    let w = world();
+    let hub = &w.stage.hub;
+    let node = json!({
+        "apiVersion": "eai.network/v1alpha1",
+        "kind": "ComputeNode",
+        "metadata": {"name": "e2e-plugin"},
+        "spec": {"owner": w.stage.people.miners[0].address, "connection": "Push", "accepted": true},
+    });
+    hub.apply(&node.to_string()).unwrap();
+    run::wait("the namespace cn-e2e-plugin", 30, || {
+        hub.get(&["namespace", "cn-e2e-plugin"]).map(|_| ()).map_err(|error| error.to_string())
+    })
+    .unwrap();
+    let secret = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "cn-e2e-plugin"}, "stringData": data});
+    let kubeconfig = secret("member-kubeconfig", json!({"kubeconfig": kubeconfig_with_plugin().to_string()}));
+    let config = secret("agent-config", json!({"agent.yaml": "{}", "owner-key": w.stage.people.miners[0].key}));
+    hub.apply(&kubeconfig.to_string()).unwrap();
+    hub.apply(&config.to_string()).unwrap();
+    let node = run::wait("the refusal", 60, || {
+        let node = hub.get(&["computenode", "e2e-plugin"]).map_err(|error| error.to_string())?;
+        match jobs::condition(&node, "Stalled") {
+            Some(stalled) if stalled["reason"] == "KubeconfigRefused" => Ok(node),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .unwrap();
+    says(text(&jobs::condition(&node, "Stalled").unwrap()["message"]), &["exec"]);
+    let made = hub.get(&["deployments", "-n", "cn-e2e-plugin"]).unwrap();
+    assert_eq!(made["items"], json!([]), "an agent was started with it");
+    run::output(w.stage.eai(None).unwrap().args(["leave", "e2e-plugin", "--yes"])).unwrap();
+    hub.kubectl(&["wait", "--for=delete", "namespace/cn-e2e-plugin", "--timeout=90s"]).unwrap();
+}
