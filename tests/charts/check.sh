@@ -106,6 +106,8 @@ has "a ServiceMonitor on demand" eai-hub full-values 'kind: ServiceMonitor'
 has "cert-manager writes the APIService's CA" eai-hub full-values 'cert-manager.io/inject-ca-from: eai-system/eai-hub-tls'
 hasnt "and no key is generated then" eai-hub full-values '^  tls.key:'
 has "the chain's port is open" eai-hub demo-values '\{port: 8545, protocol: TCP\}'
+has "a volume without a class" eai-hub demo-values 'storageClassName: ""' --set artifacts.persistence.enabled=true,artifacts.persistence.storageClass=-
+has "a claim outlives the chart" eai-hub full-values 'helm.sh/resource-policy: keep'
 has "push mode off is said" eai-hub demo-values 'push mode is off'
 hasnt "push rights only with an agent's image" eai-hub demo-values 'name: eai-operator-push'
 has "push rights with an agent's image" eai-hub full-values 'name: eai-operator-push'
@@ -115,6 +117,8 @@ has "large amounts aren't in scientific notation" eai-agent pull-values 'maxMemo
 has "the invite's token is mounted" eai-agent pull-values 'inviteTokenFile: /etc/eai/invite/token'
 hasnt "and isn't without one" eai-agent pull-values 'invite' --set hub.inviteToken=
 hasnt "push mode has no agent here" eai-agent push-values 'kind: Deployment'
+has "push mode writes down what the owner allows" eai-agent push-values '^    mode: Push$'
+hasnt "without the hub, its chain or keys" eai-agent push-values '^    (hub|chain|ownerKeyFile):'
 has "push mode has a credential" eai-agent push-values 'service-account-token'
 hasnt "no way to the internet by default" eai-agent pull-values 'eai-work-internet'
 has "a way to the internet on demand" eai-agent full-values 'eai-work-internet'
