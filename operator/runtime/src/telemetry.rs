@@ -1,6 +1,6 @@
 //! Tracing to standard error, as text for people or JSON for collectors.
 
-use std::str::FromStr;
+use std::{io::IsTerminal as _, str::FromStr};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -37,7 +37,7 @@ pub fn init(format: Format) {
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error only says that a subscriber is set already, as happens in tests.
     let _ = match format {
-        Format::Text => builder.with_target(false).try_init(),
+        Format::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
 }

@@ -10,6 +10,7 @@ use crate::{
 
 /// Clusters, registry and chain that exist. All of them, or none: then the testbed is used.
 #[derive(clap::Args, Debug)]
+#[group(skip)]
 pub struct Arguments {
     /// The hub's kubeconfig.
     #[arg(long, env = "HUB", default_value = "")]

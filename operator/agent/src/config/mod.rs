@@ -221,7 +221,7 @@ mod defaults {
         "eai-work".to_owned()
     }
     pub(super) fn agent_binary() -> String {
-        "/usr/local/bin/eai-agent".to_owned()
+        "/usr/bin/eai-agent".to_owned()
     }
     pub(super) fn scratch() -> PathBuf {
         PathBuf::from("/tmp")

@@ -12,7 +12,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use eai_api::{
     MemberReport, MemberReportSpec,
     member_report::{Probes as ProbesReport, Versions},
-    names::AGENT_ACCOUNT,
 };
 use eai_chain::Key;
 use k8s_openapi::{api::core::v1::Node, jiff::Timestamp};
@@ -116,8 +115,9 @@ impl Reporter {
 
     async fn write(&self, spec: &MemberReportSpec) -> Result<(), kube::Error> {
         let api: Api<MemberReport> = Api::namespaced(self.context.hub.clone(), &self.context.hub_namespace);
-        let report = MemberReport::new(AGENT_ACCOUNT, spec.clone());
+        let member = &self.context.config.member;
+        let report = MemberReport::new(member, spec.clone());
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        with_timeout(api.patch(AGENT_ACCOUNT, &params, &Patch::Apply(&report))).await.map(drop)
+        with_timeout(api.patch(member, &params, &Patch::Apply(&report))).await.map(drop)
     }
 }

@@ -16,8 +16,6 @@ use k8s_openapi::{
 
 /// Annotation on a member's namespace: the UID of the ComputeNode it was made for.
 pub const NODE_UID_ANNOTATION: &str = "eai.network/compute-node-uid";
-/// The most Assignments one member can have on the hub at once, running and finished.
-const MAX_ASSIGNMENTS: u32 = 5000;
 
 /// Labels of everything made for a member.
 pub fn labels(member: &str) -> BTreeMap<String, String> {
@@ -56,14 +54,14 @@ pub fn namespace(member: &str, node_uid: &str) -> Namespace {
 
 /// Bounds on what the agent can make in its namespace, and on what the hub puts there.
 pub fn quota(member: &str) -> ResourceQuota {
-    let hard = [
-        (format!("count/memberreports.{GROUP}"), "1".to_owned()),
-        (format!("count/assignments.{GROUP}"), MAX_ASSIGNMENTS.to_string()),
-    ];
+    // Kinds of our own aren't counted: Kubernetes refuses a counted kind until it has looked at it, which takes it
+    // minutes after the kind was installed. A policy lets an agent make one MemberReport and nothing else.
+    let hard =
+        [("pods", "4"), ("services", "0"), ("persistentvolumeclaims", "0"), ("secrets", "16"), ("configmaps", "8")];
     ResourceQuota {
         metadata: metadata(member, "eai"),
         spec: Some(ResourceQuotaSpec {
-            hard: Some(hard.into_iter().map(|(name, most)| (name, Quantity(most))).collect()),
+            hard: Some(hard.map(|(name, most)| (name.to_owned(), Quantity(most.to_owned()))).into()),
             ..ResourceQuotaSpec::default()
         }),
         ..ResourceQuota::default()

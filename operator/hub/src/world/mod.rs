@@ -5,10 +5,7 @@ mod sights;
 
 use std::{fmt::Debug, hash::Hash, sync::Arc};
 
-use eai_api::{
-    AIJob, Assignment, ComputeNode, MemberReport,
-    names::{AGENT_ACCOUNT, member_namespace},
-};
+use eai_api::{AIJob, Assignment, ComputeNode, MemberReport, names::member_namespace};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
