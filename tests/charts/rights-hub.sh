@@ -178,6 +178,22 @@ mayNot agent "have another account's" "$rbac" "$agent" -n $a create token defaul
 mayNot agent "have another account's (policy)" "ServiceAccount are named agent" "$agent" $masters -n $a create token default --duration=1h "${bound[@]}"
 mayNot agent "have another member's" "$rbac" "$agent" -n cn-rights-b create token agent --duration=1h
 
+echo; echo "nobody starves another"
+# queued WHO SCHEMA ARGUMENTS...: the API server counts such a request under that FlowSchema.
+queued() {
+  local who=$1 schema=$2 uid seen; shift 2
+  uid=$(k get flowschema "$schema" -o jsonpath='{.metadata.uid}')
+  seen=$("$KUBECTL" -v=8 "$@" 2>&1 | grep -i 'X-Kubernetes-Pf-Flowschema-Uid' | tail -n1)
+  if grep -q "$uid" <<<"$seen"; then pass; printf 'yes  %-12s is counted under %s\n' "$who" "$schema"; else fail "$who isn't counted under $schema" "$seen"; fi
+}
+if k get flowschema eai-agents >/dev/null; then
+  queued agent eai-agents "$agent" -n $a get assignments
+  queued agent service-accounts "$agent" -n $a get lease agent
+  queued hub eai-operator "$hub" get aijobs -A
+  queued admin exempt get aijobs -A
+  [ "$(k get flowschema eai-agents -o jsonpath='{.spec.distinguisherMethod.type}')" = ByUser ] && pass || fail "agents share a queue"
+fi
+
 echo; echo "a real token of the agent's, until it is revoked"
 k config view --raw --minify -o jsonpath='{.clusters[0].cluster.certificate-authority-data}' | base64 -d >"$work/ca.crt"
 bare=(--kubeconfig=/dev/null "--server=$(k config view --minify -o jsonpath='{.clusters[0].cluster.server}')" "--certificate-authority=$work/ca.crt")
