@@ -19,6 +19,8 @@ mod report;
 mod run;
 mod sidecar;
 mod sweep;
+#[cfg(test)]
+mod testing;
 mod trim;
 mod watch;
 mod work;

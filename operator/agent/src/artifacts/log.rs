@@ -147,8 +147,8 @@ async fn upload_as_it_grows(
                         return Some(artifact(index, &tail));
                     }
                 }
-                Err(PutError::Refused(error)) => {
-                    tracing::warn!(assignment = target.assignment, index, error, "the hub doesn't take this log");
+                Err(error) if error.is_hopeless(backoff.tries()) => {
+                    tracing::warn!(assignment = target.assignment, index, %error, "a log isn't kept");
                     return None;
                 }
                 Err(error) => {
@@ -170,7 +170,8 @@ async fn send(hub: &Client, target: &Target, index: u32, tail: &Tail, sent: Opti
     if sent == Some(tail.digest) {
         return Ok(());
     }
-    upload::put(hub, &target.log(index, &tail.digest.to_string()), tail.bytes.clone()).await
+    let path = target.log(index, tail.bytes.len() as u64, &tail.digest.to_string());
+    upload::put(hub, &path, tail.bytes.clone()).await
 }
 
 /// Waits until there is more, and then a while, but not once reading is over. False if the reader is gone.

@@ -12,14 +12,12 @@ use tokio::sync::Semaphore;
 use super::{
     Collected,
     exec::{self, ExecError},
-    upload::{self, Backoff, PutError, Target},
+    upload::{self, Backoff, MAX_RESTARTS, PutError, Target},
 };
 use crate::sidecar::{Stat, StatProblem};
 
 /// Bytes in a part; the hub takes at most 4 MiB.
 const PART: usize = 2 << 20;
-/// How often a file is begun anew before it is given up.
-const MAX_RESTARTS: u32 = 5;
 
 /// A pod whose work is over.
 #[derive(Clone)]
@@ -80,7 +78,7 @@ pub async fn collect(
 }
 
 async fn keep(holder: &Holder, output: &Output, hub: &Client, target: &Target) -> Result<OutputArtifact, Failed> {
-    let mut restarts = 0;
+    let mut restarts = Backoff::new();
     loop {
         let (size, digest) = stat(holder, output).await?;
         match send(holder, output, (size, digest), hub, target).await {
@@ -88,9 +86,9 @@ async fn keep(holder: &Holder, output: &Output, hub: &Client, target: &Target) -
                 return Ok(OutputArtifact { name: output.name.clone(), index: holder.index, digest, size_bytes: size });
             }
             Err(SendError::Failed(failed)) => return Err(failed),
-            Err(SendError::Restart(why)) if restarts < MAX_RESTARTS => {
+            Err(SendError::Restart(why)) if restarts.tries() < MAX_RESTARTS => {
                 tracing::info!(pod = holder.pod, output = output.name, why, "an output is sent anew");
-                restarts += 1;
+                restarts.wait().await;
             }
             Err(SendError::Restart(why)) => return Err(Failed::Note(why)),
         }

@@ -27,6 +27,20 @@ pub enum PutError {
     Refused(String),
 }
 
+/// How often an upload is begun anew before it is given up.
+pub const MAX_RESTARTS: u32 = 8;
+
+impl PutError {
+    /// Whether it makes no sense to go on after so many tries. A hub that is away is waited for as long as it takes.
+    pub const fn is_hopeless(&self, tries: u32) -> bool {
+        match self {
+            Self::Again(_) => false,
+            Self::Restart(_) => tries >= MAX_RESTARTS,
+            Self::Refused(_) => true,
+        }
+    }
+}
+
 /// Where an Assignment's artifacts go.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -38,8 +52,8 @@ pub struct Target {
 
 impl Target {
     /// The path of a log.
-    pub fn log(&self, index: u32, digest: &str) -> String {
-        format!("{}/log?index={index}&digest={digest}", self.base())
+    pub fn log(&self, index: u32, total: u64, digest: &str) -> String {
+        format!("{}/log?index={index}&total={total}&digest={digest}", self.base())
     }
 
     /// The path of a part of an output.

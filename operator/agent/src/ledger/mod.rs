@@ -57,10 +57,10 @@ struct Folded {
 
 /// The record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ledger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     folded: Option<Folded>,
-    #[serde(default)]
     runs: BTreeMap<String, Run>,
 }
 

@@ -1,0 +1,145 @@
+//! Pausing, resuming, stopping.
+
+use eai_api::assignment::{AssignmentPhase as Phase, Desired};
+use k8s_openapi::api::batch::v1::Job;
+
+use super::*;
+use crate::{
+    testing::{at, ended, pod, pod_with, running, waiting},
+    work::snapshot::Snapshot,
+};
+
+fn desired(desired: Desired) -> eai_api::Assignment {
+    let mut spec = spec();
+    spec.desired = desired;
+    begun(assignment(spec))
+}
+
+/// A suspended Job; `acted` once its controller has ended the pods.
+fn suspended(assignment: &eai_api::Assignment, acted: bool) -> Job {
+    let status = if acted { json!({ "conditions": [{ "type": "Suspended", "status": "True" }] }) } else { open() };
+    let mut job = made_job(assignment, status);
+    job.spec.as_mut().unwrap().suspend = Some(true);
+    job
+}
+
+fn look(assignment: eai_api::Assignment, job: &Job, pods: &[Pod], seconds: i64) -> Snapshot {
+    snapshot(assignment, Some(job), pods, seconds)
+}
+
+fn suspends(plan: &Plan) -> Option<bool> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::Suspend(suspend) => Some(*suspend),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_pause_suspends_and_is_told_once_everything_has_ended() {
+    let paused = desired(Desired::Pause);
+    let job = made_job(&paused, open());
+    let plan = decide(&look(paused.clone(), &job, &[pod(0, running(5))], 20));
+    assert_eq!((suspends(&plan), plan.status.phase), (Some(true), Phase::Running));
+    // Asked for, and not done: it still runs and is still billed.
+    let job = suspended(&paused, false);
+    let ending = pod_with(0, "pod-0", running(5), json!({ "deletionTimestamp": at(50).to_string() }));
+    let plan = decide(&look(paused.clone(), &job, &[ending], 25));
+    assert_eq!((suspends(&plan), plan.status.phase, plan.status.usage_ms), (None, Phase::Running, 18_000));
+    let job = suspended(&paused, true);
+    let over = pod_with(0, "pod-0", ended(5, 27, 143), json!({ "deletionTimestamp": at(50).to_string() }));
+    let plan = decide(&look(paused, &job, &[over], 28));
+    assert_eq!((plan.status.phase, plan.status.usage_ms, plan.status.running), (Phase::Paused, 22_000, 0));
+    assert!(has(&plan, |s| matches!(s, Step::Record { .. })) && has(&plan, |s| matches!(s, Step::Release { .. })));
+    assert_eq!(plan.status.exit_code, None);
+}
+
+#[test]
+fn a_pause_is_not_done_while_the_controller_has_not_acted() {
+    let paused = desired(Desired::Pause);
+    let plan = decide(&look(paused.clone(), &suspended(&paused, false), &[], 25));
+    assert_ne!(plan.status.phase, Phase::Paused);
+}
+
+#[test]
+fn a_resumed_attempt_adds_to_what_it_used() {
+    let run = desired(Desired::Run);
+    let mut job = suspended(&run, true);
+    let over = pod_with(0, "old", ended(5, 27, 143), json!({ "deletionTimestamp": at(50).to_string() }));
+    let first = decide(&look(run.clone(), &job, std::slice::from_ref(&over), 28));
+    recorded(&mut job, &first);
+    let plan = decide(&look(run.clone(), &job, &[over], 60));
+    assert_eq!((suspends(&plan), plan.status.phase), (Some(false), Phase::Starting));
+    job.spec.as_mut().unwrap().suspend = Some(false);
+    job.status = serde_json::from_value(open()).unwrap();
+    let new = pod_with(0, "new", running(70), json!({ "creationTimestamp": at(69).to_string() }));
+    let plan = decide(&look(run, &job, &[new], 80));
+    assert_eq!((plan.status.phase, plan.status.usage_ms), (Phase::Running, 22_000 + 8_000));
+    assert_eq!(plan.status.started_at.unwrap().0, at(5));
+    assert_eq!(plan.status.finished_at, None);
+}
+
+#[test]
+fn a_pod_of_before_the_pause_is_no_failure_after_it() {
+    let run = desired(Desired::Run);
+    let job = made_job(&run, open());
+    let old = pod_with(0, "old", ended(5, 27, 143), json!({ "deletionTimestamp": at(26).to_string() }));
+    let new = pod_with(0, "new", waiting("ContainerCreating"), json!({ "creationTimestamp": at(69).to_string() }));
+    let status = decide(&look(run, &job, &[old, new], 70)).status;
+    assert_eq!((status.phase, status.exit_code), (Phase::Starting, None));
+}
+
+#[test]
+fn a_stop_ends_everything_and_is_told_last() {
+    let stop = desired(Desired::Stop);
+    let job = made_job(&stop, open());
+    let plan = decide(&look(stop.clone(), &job, &[pod(0, running(5))], 20));
+    assert_eq!((suspends(&plan), plan.status.phase), (Some(true), Phase::Running));
+    let job = suspended(&stop, true);
+    let plan = decide(&look(stop.clone(), &job, &[], 30));
+    assert_eq!((plan.status.phase, plan.status.reason.as_str()), (Phase::Stopped, "Stopped"));
+    // Not while a pod is still to be recorded.
+    let ending = pod_with(0, "pod-0", running(5), json!({ "deletionTimestamp": at(50).to_string() }));
+    assert_eq!(decide(&look(stop, &job, &[ending], 30)).status.phase, Phase::Running);
+}
+
+#[test]
+fn what_the_hub_has_given_up_is_stopped() {
+    let mut finished = desired(Desired::Run);
+    finished.spec.acknowledged.finished = true;
+    let job = made_job(&finished, open());
+    assert_eq!(suspends(&decide(&look(finished, &job, &[pod(0, running(5))], 20))), Some(true));
+}
+
+#[test]
+fn work_that_is_over_is_neither_paused_nor_stopped() {
+    for wish in [Desired::Pause, Desired::Stop] {
+        let held = desired(wish);
+        let job = made_job(&held, open());
+        let plan = decide(&look(held.clone(), &job, &[pod(0, ended(5, 65, 0))], 66));
+        assert_eq!((suspends(&plan), plan.status.phase), (None, Phase::Finishing));
+        let job = made_job(&held, condition("Complete"));
+        let plan = decide(&look(held, &job, &[], 66));
+        assert_eq!((suspends(&plan), plan.status.phase), (None, Phase::Succeeded));
+    }
+}
+
+#[test]
+fn a_pause_waits_a_little_for_outputs_that_are_being_fetched() {
+    let mut spec = spec_with(json!({ "completions": 2, "parallelism": 2, "outputs": [{ "name": "a", "path": "a" }] }));
+    spec.desired = Desired::Pause;
+    let paused = begun(assignment(spec));
+    let job = made_job(&paused, open());
+    let holding = with_outputs(pod(0, json!({})), "Running", terminated(5, 60, 0), json!({ "running": {} }));
+    let pods = [holding, pod(1, running(5))];
+    let early = decide(&look(paused.clone(), &job, &pods, 70));
+    assert_eq!(suspends(&early), None);
+    assert!(early.again.unwrap() <= Duration::from_secs(2));
+    assert_eq!(suspends(&decide(&look(paused, &job, &pods, 80))), Some(true));
+}
+
+#[test]
+fn a_suspended_job_is_not_moved_on() {
+    let paused = desired(Desired::Pause);
+    let plan = decide(&look(paused.clone(), &suspended(&paused, true), &[], 3_900));
+    assert!(!has(&plan, |s| matches!(s, Step::Extend(_))));
+}
