@@ -1,6 +1,13 @@
 //! Looking for what is wrong, and saying what to do about each thing.
 
-use eai_api::{ComputeNode, condition, names::ARTIFACTS_GROUP};
+use std::fmt::Write as _;
+
+use eai_api::{
+    ComputeNode, condition,
+    names::{ARTIFACTS_GROUP, GROUP},
+};
+use eai_chain::Authorization;
+use eai_core::money::Amount;
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
@@ -18,10 +25,16 @@ use serde::Serialize;
 use crate::{
     arguments::Cli,
     chain::Chain,
+    duration::age,
     error::{Error, Result},
     hub::Hub,
     output,
 };
+
+/// The label of the operator's Deployment and pods.
+const OPERATOR: &str = "app.kubernetes.io/name=eai-operator";
+/// An authorisation that ends sooner than this is worth a word, in seconds.
+const SOON: u64 = 24 * 3600;
 
 /// One thing looked at.
 #[derive(Debug, Serialize)]
@@ -37,6 +50,17 @@ impl Check {
     fn new(name: &'static str, result: std::result::Result<String, String>) -> Self {
         let ok = Some(result.is_ok());
         Self { name, ok, says: result.unwrap_or_else(|problem| problem) }
+    }
+
+    /// Something that the caller may not look at is nobody's fault.
+    fn hidden(name: &'static str, error: &kube::Error, what: &str) -> Self {
+        match error {
+            kube::Error::Api(status) if status.is_forbidden() => {
+                Self { name, ok: None, says: format!("you may not look at {what}") }
+            }
+            kube::Error::Api(status) => Self::new(name, Err(status.message.clone())),
+            other => Self::new(name, Err(format!("the hub's API server can't be reached: {other}"))),
+        }
     }
 
     fn row(&self) -> [String; 3] {
@@ -71,10 +95,7 @@ async fn kinds(hub: &Hub) -> Check {
             Ok(Some(_)) => {}
             Ok(None) => missing.push(crd.name_any()),
             // Whoever may not look at definitions sees by the rest whether they are there.
-            Err(kube::Error::Api(status)) if status.code == 403 => {
-                return Check { name: "kinds", ok: None, says: "you may not look at CRDs".to_owned() };
-            }
-            Err(error) => return Check::new("kinds", Err(error.to_string())),
+            Err(error) => return Check::hidden("kinds", &error, "definitions"),
         }
     }
     let missing = missing.join(", ");
@@ -94,10 +115,7 @@ async fn artifacts(hub: &Hub) -> Check {
         Ok(None) => {
             return Check::new("logs and outputs", Err(format!("APIService {name} is missing: helm install eai-hub")));
         }
-        Err(kube::Error::Api(status)) if status.code == 403 => {
-            return Check { name: "logs and outputs", ok: None, says: "you may not look at APIServices".to_owned() };
-        }
-        Err(error) => return Check::new("logs and outputs", Err(error.to_string())),
+        Err(error) => return Check::hidden("logs and outputs", &error, "APIServices"),
     };
     let conditions = service.status.and_then(|status| status.conditions).unwrap_or_default();
     let available = conditions.iter().find(|c| c.type_ == "Available");
@@ -113,19 +131,16 @@ async fn artifacts(hub: &Hub) -> Check {
 
 async fn operator(hub: &Hub) -> Check {
     let deployments: Api<Deployment> = hub.in_system();
-    let list = match deployments.list(&ListParams::default().labels("app.kubernetes.io/name=eai-hub")).await {
+    let list = match deployments.list(&ListParams::default().labels(OPERATOR)).await {
         Ok(list) => list.items,
-        Err(kube::Error::Api(status)) if status.code == 403 => {
-            return Check { name: "operator", ok: None, says: "you may not look at it".to_owned() };
-        }
-        Err(error) => return Check::new("operator", Err(error.to_string())),
+        Err(error) => return Check::hidden("operator", &error, "Deployments of the hub"),
     };
     let ready: i32 = list.iter().filter_map(|d| d.status.as_ref()?.ready_replicas).sum();
     Check::new(
         "operator",
         match (list.len(), ready) {
             (0, _) => Err(format!("not installed in {}: helm install eai-hub", hub.namespace)),
-            (_, 0) => Err(format!("not ready: kubectl -n {} logs -l app.kubernetes.io/name=eai-hub", hub.namespace)),
+            (_, 0) => Err(format!("not ready: kubectl -n {} logs -l {OPERATOR}", hub.namespace)),
             (_, ready) => Ok(format!("{ready} ready")),
         },
     )
@@ -135,48 +150,75 @@ async fn members(hub: &Hub) -> Check {
     let nodes: Api<ComputeNode> = Api::all(hub.client.clone());
     let list = match nodes.list(&ListParams::default()).await {
         Ok(list) => list.items,
-        Err(error) => return Check::new("members", Err(error.to_string())),
+        Err(error) => return Check::hidden("members", &error, "members; ask the hub's admin for eai-market-reader"),
     };
     let ready = |node: &&ComputeNode| {
         node.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, condition::READY))
     };
     let count = list.iter().filter(ready).count();
-    let others: Vec<_> = list.iter().filter(|node| !ready(node)).map(ResourceExt::name_any).collect();
-    let rest = if others.is_empty() {
-        String::new()
-    } else {
-        format!("; not ready: {} (kubectl describe computenode)", others.join(", "))
-    };
-    let says = format!("{count} of {} ready{rest}", list.len());
+    let mut says = format!("{count} of {} ready", list.len());
+    for node in list.iter().filter(|node| !ready(node)) {
+        // Writing to a String can't fail.
+        let _ = write!(says, "; {}: {}", node.name_any(), why_not(node));
+    }
     Check::new(
         "members",
         if count > 0 { Ok(says) } else { Err(format!("{says}; none takes work: kubectl eai invite NAME")) },
     )
 }
 
+/// Why a member isn't ready, in the hub's words.
+fn why_not(node: &ComputeNode) -> String {
+    let conditions = node.status.iter().flat_map(|status| &status.conditions);
+    let ready = conditions.into_iter().find(|c| c.type_ == condition::READY);
+    ready.map_or_else(|| "the hub hasn't looked at it yet".to_owned(), |c| c.message.clone())
+}
+
+/// What a vendor does in their namespace, as (verb, group, resource, subresource, in words).
+const ACTS: [(&str, &str, &str, &str, &str); 4] = [
+    ("create", GROUP, "aijobs", "", "create AIJobs"),
+    ("get", GROUP, "aijobs", "", "see them"),
+    ("get", ARTIFACTS_GROUP, "aijobs", "log", "read their logs"),
+    ("get", ARTIFACTS_GROUP, "aijobs", "outputs", "fetch their outputs"),
+];
+
 async fn rights(hub: &Hub) -> Check {
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(hub.client.clone());
+    let namespace = &hub.job_namespace;
+    let mut missing = Vec::new();
+    for act in ACTS {
+        match may(hub, act).await {
+            Ok(true) => {}
+            Ok(false) => missing.push(act.4),
+            Err(error) => return Check::hidden("your rights", &error, "your own rights"),
+        }
+    }
+    Check::new(
+        "your rights",
+        if missing.is_empty() {
+            Ok(format!("you may run AIJobs in {namespace} and fetch what they leave"))
+        } else {
+            let missing = missing.join(", ");
+            Err(format!("in {namespace} you may not {missing}: ask its admin for the ClusterRole eai-vendor or edit"))
+        },
+    )
+}
+
+async fn may(hub: &Hub, act: (&str, &str, &str, &str, &str)) -> std::result::Result<bool, kube::Error> {
+    let (verb, group, resource, subresource, _) = act;
     let attributes = ResourceAttributes {
-        group: Some(eai_api::names::GROUP.to_owned()),
-        resource: Some("aijobs".to_owned()),
-        verb: Some("create".to_owned()),
+        group: Some(group.to_owned()),
+        resource: Some(resource.to_owned()),
+        subresource: (!subresource.is_empty()).then(|| subresource.to_owned()),
+        verb: Some(verb.to_owned()),
         namespace: Some(hub.job_namespace.clone()),
         ..ResourceAttributes::default()
     };
     let spec =
         SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
     let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-    let namespace = &hub.job_namespace;
-    Check::new(
-        "your rights",
-        match reviews.create(&PostParams::default(), &review).await {
-            Ok(review) if review.status.as_ref().is_some_and(|status| status.allowed) => {
-                Ok(format!("you may create AIJobs in {namespace}"))
-            }
-            Ok(_) => Err(format!("you may not create AIJobs in {namespace}: ask its admin for the ClusterRole edit")),
-            Err(error) => Err(error.to_string()),
-        },
-    )
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(hub.client.clone());
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
 /// The chain, the hub's gas money, and the caller's authorisation if they gave a key.
@@ -209,20 +251,141 @@ async fn chain(hub: &Hub, cli: &Cli) -> Vec<Check> {
     let authorised = async {
         let namespace = hub.namespace_id(chain.info.hub_id, &hub.job_namespace).await?;
         let authorization = reader.authorization(key.address(), hub_key, namespace).await?;
-        Ok::<_, Error>((authorization.left(head.time), reader.balance(key.address()).await?))
+        Ok::<_, Error>((authorization, reader.balance(key.address()).await?))
     };
-    checks.push(Check::new(
-        "your authorisation",
-        match authorised.await {
-            Ok((left, _)) if left.is_zero() => {
-                Err(format!("nothing left for {}: kubectl eai authorize -n {}", hub.job_namespace, hub.job_namespace))
-            }
-            Ok((_, free)) if free.is_zero() => {
-                Err("your account in the Escrow is empty: kubectl eai deposit".to_owned())
-            }
-            Ok((left, free)) => Ok(format!("{left} EAI left for {}, {free} in your account", hub.job_namespace)),
-            Err(error) => Err(error.to_string()),
-        },
-    ));
+    let result = match authorised.await {
+        Ok((authorization, free)) => judge(&authorization, free, head.time, &hub.job_namespace),
+        Err(error) => Err(error.to_string()),
+    };
+    checks.push(Check::new("your authorisation", result));
     checks
+}
+
+/// Whether an account and what it authorised will do for jobs of a namespace.
+fn judge(
+    authorization: &Authorization,
+    free: Amount,
+    now: u64,
+    namespace: &str,
+) -> std::result::Result<String, String> {
+    let again = format!("kubectl eai authorize -n {namespace} --cap EAI --max-rate EAI");
+    let left = authorization.left(now);
+    if authorization.expiry == 0 || authorization.cap.is_zero() {
+        return Err(format!("you authorised nothing for {namespace}: {again}"));
+    }
+    if authorization.expiry <= now {
+        return Err(format!("your authorisation for {namespace} has expired: {again}"));
+    }
+    if left.is_zero() {
+        let cap = authorization.cap;
+        return Err(format!("all {cap} EAI that you authorised for {namespace} are in leases or spent: {again}"));
+    }
+    if free.is_zero() {
+        return Err("your account in the Escrow is empty: kubectl eai deposit EAI".to_owned());
+    }
+    let ends = match authorization.expiry - now {
+        soon @ 0..SOON => format!("; it ends in {}", age(i64::try_from(soon).unwrap_or(i64::MAX))),
+        _ => String::new(),
+    };
+    let rate = authorization.max_rate;
+    Ok(format!("{left} EAI left for {namespace} at {rate} per unit-hour at most, {free} in your account{ends}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::convert::Infallible;
+
+    use kube::Client;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A hub whose API server answers with what `answer` makes of the method and path.
+    fn hub(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + Sync + 'static) -> Hub {
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let (code, body) = answer(request.method().as_str(), request.uri().path());
+            let body = kube::client::Body::from(body.to_string().into_bytes());
+            std::future::ready(http::Response::builder().status(code).body(body).map_err(|_| unreachable!()))
+        });
+        let service = tower::ServiceExt::map_err(service, |error: Infallible| match error {});
+        Hub {
+            client: Client::new(service, "default"),
+            namespace: "eai-system".to_owned(),
+            job_namespace: "vision".to_owned(),
+            config: kube::Config::new("https://hub.example.com".parse().unwrap()),
+        }
+    }
+
+    fn refused(code: u16) -> (u16, Value) {
+        (
+            code,
+            json!({"kind": "Status", "status": "Failure", "code": code, "message": "no", "reason": match code {
+            403 => "Forbidden", 404 => "NotFound", _ => "InternalError" }}),
+        )
+    }
+
+    #[tokio::test]
+    async fn what_is_hidden_is_not_called_wrong() {
+        let hub = hub(|_, _| refused(403));
+        for check in [kinds(&hub).await, artifacts(&hub).await, operator(&hub).await, members(&hub).await] {
+            assert_eq!(check.ok, None, "{check:?}");
+            assert!(check.says.starts_with("you may not look at"), "{check:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_says_how_to_get_it() {
+        let hub = hub(|_, path| {
+            if path.ends_with("/deployments") { (200, json!({"items": [], "metadata": {}})) } else { refused(404) }
+        });
+        for (check, says) in [
+            (kinds(&hub).await, "helm install eai-crds"),
+            (artifacts(&hub).await, "helm install eai-hub"),
+            (operator(&hub).await, "helm install eai-hub"),
+        ] {
+            assert_eq!(check.ok, Some(false));
+            assert!(check.says.contains(says), "{check:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn members_that_wait_are_told_with_the_hubs_own_words() {
+        let node = |name: &str, ready: &str, message: &str| {
+            json!({"metadata": {"name": name}, "spec": {"owner": format!("0x{}", "00".repeat(20))},
+                "status": {"conditions": [{"type": "Ready", "status": ready, "reason": "R", "message": message,
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})
+        };
+        let list =
+            json!({"metadata": {}, "items": [node("a", "True", "fine"), node("b", "False", "kubectl eai approve b")]});
+        let check = members(&hub(move |_, _| (200, list.clone()))).await;
+        assert_eq!((check.ok, check.says.as_str()), (Some(true), "1 of 2 ready; b: kubectl eai approve b"));
+    }
+
+    #[tokio::test]
+    async fn every_right_that_is_missing_is_named() {
+        let check = rights(&hub(|_, _| (201, json!({"metadata": {}, "spec": {}, "status": {"allowed": false}})))).await;
+        assert_eq!(check.ok, Some(false));
+        assert!(check.says.contains("create AIJobs, see them, read their logs, fetch their outputs"), "{check:?}");
+        let check = rights(&hub(|_, _| (201, json!({"metadata": {}, "spec": {}, "status": {"allowed": true}})))).await;
+        assert_eq!(check.ok, Some(true));
+    }
+
+    #[test]
+    fn an_authorisation_is_judged_by_what_can_still_be_done_with_it() {
+        let eai = |text: &str| text.parse::<Amount>().unwrap();
+        let good = Authorization { cap: eai("10"), used: eai("4"), max_rate: eai("2"), expiry: 1_000_000 };
+        let judge = |a: &Authorization, free: &str| judge(a, eai(free), 1000, "vision");
+        assert!(judge(&good, "5").unwrap().starts_with("6 EAI left for vision at 2 per unit-hour at most, 5 in"));
+        assert!(judge(&Authorization { expiry: 1000 + 7200, ..good }, "5").unwrap().ends_with("it ends in 2h"));
+        for (authorization, free, says) in [
+            (Authorization::default(), "5", "you authorised nothing"),
+            (Authorization { expiry: 1000, ..good }, "5", "has expired"),
+            (Authorization { used: eai("10"), ..good }, "5", "are in leases or spent"),
+            (good, "0", "kubectl eai deposit"),
+        ] {
+            let problem = judge(&authorization, free).unwrap_err();
+            assert!(problem.contains(says), "{problem}");
+        }
+    }
 }

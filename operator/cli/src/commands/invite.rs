@@ -23,14 +23,33 @@ use crate::{
 
 const MANAGER: &str = "kubectl-eai";
 
-/// Makes an invite and says what the member's owner does with it.
+/// The shortest life that Kubernetes gives a token.
+const SHORTEST: u64 = 600;
+
+/// Makes an invite and says what the member's owner does with it. Nothing is made if any of it can't be.
 pub async fn run(hub: &Hub, arguments: &Invite) -> Result<()> {
     let member = &arguments.member;
-    let token = prepare(hub, member, arguments.expires.0).await?;
-    let values = serde_norway::to_string(&values(hub, arguments, &token)?).map_err(|e| Error::Failed(e.to_string()))?;
-    match &arguments.out {
-        Some(path) => {
-            write_secret(path, &values)?;
+    check_name(member)?;
+    if arguments.expires.0 < SHORTEST {
+        return Err(Error::Usage("--expires: an invite lasts at least 10m".to_owned()));
+    }
+    let url = server(&hub.config.cluster_url.to_string(), arguments.server.as_deref())?;
+    let out = arguments.out.as_deref().map(|path| new_secret(path).map(|file| (path, file))).transpose()?;
+    let made = prepare(hub, member, arguments.expires.0).await;
+    let token = match (made, &out) {
+        (Ok(token), _) => token,
+        (Err(error), Some((path, _))) => {
+            // The failure is what matters; an empty file is only untidy.
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
+        (Err(error), None) => return Err(error),
+    };
+    let values = serde_norway::to_string(&values(hub, arguments, &url, &token));
+    let values = values.map_err(|error| Error::Failed(error.to_string()))?;
+    match out {
+        Some((path, mut file)) => {
+            std::io::Write::write_all(&mut file, values.as_bytes()).map_err(Error::file(path))?;
             let file = path.display();
             println!("wrote {file}; whoever has it can join as {member}. On the member's cluster:");
             println!(
@@ -86,16 +105,36 @@ where
 }
 
 /// The chart's values that the hub knows.
-fn values(hub: &Hub, arguments: &Invite, token: &str) -> Result<Value> {
-    let url = arguments.server.clone().unwrap_or_else(|| hub.config.cluster_url.to_string());
-    let url = url.trim_end_matches('/').to_owned();
-    if url.contains("127.0.0.1") || url.contains("localhost") {
+fn values(hub: &Hub, arguments: &Invite, url: &str, token: &str) -> Value {
+    let ca = hub.config.root_cert.as_deref().unwrap_or_default().iter().map(|der| pem(der)).collect::<String>();
+    json!({"member": {"name": arguments.member}, "hub": {"url": url, "ca": ca, "inviteToken": token}})
+}
+
+/// What a ComputeNode may be called, said before anything is made.
+fn check_name(member: &str) -> Result<()> {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let named = (1..=50).contains(&member.len()) && member.bytes().all(inner);
+    if named && !member.starts_with('-') && !member.ends_with('-') {
+        return Ok(());
+    }
+    let why =
+        "a member's name is at most 50 lower-case letters, digits and -, beginning and ending with a letter or digit";
+    Err(Error::Usage(format!("{member}: {why}")))
+}
+
+/// The hub's API server as a member reaches it: as given, or as the kubeconfig has it.
+fn server(configured: &str, given: Option<&str>) -> Result<String> {
+    if given.is_none() && ["://127.", "://localhost", "://[::1]"].iter().any(|local| configured.contains(local)) {
         let why = "the kubeconfig names the hub's API server by a loopback address, which no member reaches; give \
                    --server https://HOST:PORT";
         return Err(Error::Usage(why.to_owned()));
     }
-    let ca = hub.config.root_cert.as_deref().unwrap_or_default().iter().map(|der| pem(der)).collect::<String>();
-    Ok(json!({"member": {"name": arguments.member}, "hub": {"url": url, "ca": ca, "inviteToken": token}}))
+    let url = given.unwrap_or(configured).trim_end_matches('/');
+    if url.starts_with("https://") {
+        Ok(url.to_owned())
+    } else {
+        Err(Error::Usage(format!("--server: {url} is no https:// address")))
+    }
 }
 
 fn pem(der: &[u8]) -> String {
@@ -107,16 +146,37 @@ fn pem(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
 }
 
-/// Writes a new file that only its owner can read.
-fn write_secret(path: &Path, text: &str) -> Result<()> {
+/// A new file that only its owner can read.
+fn new_secret(path: &Path) -> Result<fs::File> {
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(Error::file(path))?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(Error::file(path))
+    options.write(true).create_new(true).mode(0o600).open(path).map_err(Error::file(path))
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn names_are_those_that_the_hub_takes() {
+        for name in ["a", "home-1", &"x".repeat(50)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "Home", "home_1", "-a", "a-", "a.b", &"x".repeat(51)] {
+            assert_eq!(check_name(name).unwrap_err().exit_code(), 2, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_address_is_taken_only_if_it_is_meant() {
+        let loopback = "https://127.0.0.1:6443/";
+        assert!(server(loopback, None).is_err());
+        assert_eq!(server(loopback, Some("https://hub:6443")).unwrap(), "https://hub:6443");
+        assert_eq!(server(loopback, Some(loopback)).unwrap(), "https://127.0.0.1:6443");
+        assert_eq!(server("https://hub.example.com:6443/", None).unwrap(), "https://hub.example.com:6443");
+        assert!(server(loopback, Some("http://hub:6443")).is_err());
+        assert!(server(loopback, Some("hub:6443")).is_err());
+    }
 
     #[test]
     fn certificates_are_pem() {

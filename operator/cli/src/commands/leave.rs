@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use eai_api::ComputeNode;
+use eai_api::{ComputeNode, names::invite_role};
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::{Api, api::DeleteParams};
 use tokio::time::{Instant, sleep};
 
@@ -20,11 +21,22 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// Deletes the member and waits until the hub has taken back its rights and its namespace.
 pub async fn run(hub: &Hub, member: &str, yes: bool) -> Result<()> {
     let nodes: Api<ComputeNode> = Api::all(hub.client.clone());
-    nodes.get(member).await?;
-    if !yes && !confirmed(member)? {
+    // An invite that is still open goes too: else its holder would ask to join again at once.
+    let roles: Api<ClusterRole> = Api::all(hub.client.clone());
+    let invite = invite_role(member);
+    let joined = nodes.get_opt(member).await?.is_some();
+    if !joined && roles.get_metadata_opt(&invite).await?.is_none() {
+        return Err(Error::NotFound(format!("no member or invite is called {member}")));
+    }
+    if joined && !yes && !confirmed(member)? {
         return Err(Error::Failed("nothing was done".to_owned()));
     }
-    nodes.delete(member, &DeleteParams::default()).await?;
+    absent(roles.delete(&invite, &DeleteParams::background()).await.map(drop))?;
+    if !joined {
+        println!("the invite of {member} is withdrawn");
+        return Ok(());
+    }
+    absent(nodes.delete(member, &DeleteParams::default()).await.map(drop))?;
     let end = Instant::now() + PATIENCE;
     while let Some(node) = nodes.get_opt(member).await? {
         if Instant::now() >= end {
@@ -36,6 +48,14 @@ pub async fn run(hub: &Hub, member: &str, yes: bool) -> Result<()> {
     }
     println!("{member} has left");
     Ok(())
+}
+
+/// What is gone already needn't be removed.
+fn absent(result: std::result::Result<(), kube::Error>) -> Result<()> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 fn confirmed(member: &str) -> Result<bool> {

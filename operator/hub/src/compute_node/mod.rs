@@ -190,6 +190,8 @@ async fn act(members: &Members, snapshot: &Snapshot, decision: &Decision) -> Res
         Plan::Revoke => {
             acted.token = None;
             memory.doubt(&name);
+            // Let in again, it has to be heard again.
+            memory.heartbeats.forget(&name);
             apply::revoke(client, node).await
         }
         Plan::Leave => {
