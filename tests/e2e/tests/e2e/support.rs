@@ -1,6 +1,10 @@
 //! The stage that is up, and jobs to put on it.
 
-use std::{future::Future, path::Path, sync::OnceLock};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use eai_chain::{LeaseId, LeaseView, Reader};
 use eai_core::money::Amount;
@@ -22,15 +26,13 @@ pub struct World {
     runtime: tokio::runtime::Runtime,
 }
 
-/// The stage that the demo left up.
+/// The stage that the demo left up, in target/demo or wherever `EAI_STAGE` says.
 pub fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         eai_runtime::tls::init();
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../target/demo")
-            .components()
-            .collect::<std::path::PathBuf>();
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/demo");
+        let dir = std::env::var_os("EAI_STAGE").map_or(demo, PathBuf::from).components().collect::<PathBuf>();
         let record = dir.join("stage.json");
         let text = run::read(&record).expect("no stage is up: run `KEEP=1 target/debug/eai-demo run` first");
         let record: Value = serde_json::from_str(&text).unwrap();
@@ -120,7 +122,9 @@ impl World {
     pub fn reason(&self, job: &Job, reason: &str, seconds: u64) -> String {
         let given = |object: &Value| jobs::condition(object, "Ready").is_some_and(|ready| ready["reason"] == reason);
         let object = job.wait_for(&self.stage.hub, seconds, reason, given).unwrap();
-        text(&jobs::condition(&object, "Ready").unwrap()["message"]).to_owned()
+        let said = text(&jobs::condition(&object, "Ready").unwrap()["message"]).to_owned();
+        assert!(!said.contains("  "), "a gap in the sentence: {said}");
+        said
     }
 
     /// Changes an object on the hub as its admin.
