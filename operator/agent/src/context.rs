@@ -93,6 +93,8 @@ pub struct Track {
     pub reserved: Option<Demand>,
     /// The last status written: the watch shows it only later.
     pub written: Option<AssignmentStatus>,
+    /// When it was written.
+    pub told: Option<Instant>,
     /// Failures in a row.
     pub failures: u32,
 }

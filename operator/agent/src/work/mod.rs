@@ -9,6 +9,8 @@ mod gather;
 pub mod pods;
 pub mod snapshot;
 mod status;
+
+pub use status::USAGE_EVERY;
 #[cfg(test)]
 mod tests;
 
@@ -125,9 +127,9 @@ async fn reconcile_once(assignment: Arc<Assignment>, context: &Context) -> Resul
     let status = if result.is_ok() { plan.status } else { keep(&snapshot, &before) };
     let told = status::write(context, &assignment, &before, &status).await.map_err(WorkError::Status);
     result.and(told)?;
-    // Telling may be what something else waited for.
-    let again =
-        if before == status { plan.again } else { Some(plan.again.map_or(AFTER_TELLING, |a| a.min(AFTER_TELLING))) };
+    // Telling may be what letting a pod go, or cleaning up, waited for.
+    let waited = before.outputs != status.outputs || before.phase.is_final() != status.phase.is_final();
+    let again = plan.again.into_iter().chain(waited.then_some(AFTER_TELLING)).min();
     Ok(Action::requeue(again.unwrap_or(IDLE)))
 }
 

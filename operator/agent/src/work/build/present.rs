@@ -7,15 +7,12 @@ use eai_api::{
     assignment::{AssignmentPhase, Desired},
 };
 
-use super::{
-    Plan, Step,
-    job::UNATTENDED_SECONDS,
-    report::{self, USAGE_TICK},
-};
+use super::{Plan, Step, job::UNATTENDED_SECONDS, report};
 use crate::{
     artifacts::LogState,
     ledger::{Ledger, Run},
     work::{
+        USAGE_EVERY,
         pods::{Outputs, PodFact, UNTOLD_EXIT, Work},
         snapshot::{Hold, JobFact, Outcome, Snapshot, Words},
     },
@@ -356,7 +353,7 @@ impl View<'_> {
     /// When something will be due that no event tells.
     fn again(&self, status: &AssignmentStatus) -> Option<Duration> {
         let pods = || self.snapshot.pods.iter();
-        let tick = (status.running > 0).then_some(USAGE_TICK);
+        let tick = (status.running > 0).then_some(USAGE_EVERY);
         let ends = pods().filter_map(|pod| self.time_left(pod)).filter(|&left| left > 0).map(Duration::from_millis);
         let starts = pods().filter_map(|pod| match &pod.work {
             Work::Waiting { reason, .. } if is_problem(reason) => self.start_left(pod).filter(|left| !left.is_zero()),

@@ -23,8 +23,6 @@ use crate::{
 const STUCK_AFTER: Duration = Duration::from_mins(10);
 /// How often a pod that is ending is looked at.
 pub(super) const STUCK_CHECK: Duration = Duration::from_mins(1);
-/// How often the usage of running work is told.
-pub(super) const USAGE_TICK: Duration = Duration::from_secs(5);
 /// While work runs its usage is counted to a little before now, because news of its end takes a moment: what is told
 /// then never exceeds what the recorded end will show.
 const RUNNING_MARGIN_MS: u64 = 2_000;
