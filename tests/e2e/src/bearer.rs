@@ -87,6 +87,7 @@ pub fn forge(model: &str, change: impl FnOnce(&mut Value), key: &std::path::Path
     let claims = url_safe(&openssl(&["base64", "-A"], claims.to_string().as_bytes())?);
     let signed = format!("{header}.{claims}");
     let signature = openssl(&["dgst", "-sha256", "-sign", &key.display().to_string()], signed.as_bytes())?;
+    let signature = plain_signature(&signature).ok_or_else(|| bad("the key isn't one for ES256"))?;
     let signature = url_safe(&openssl(&["base64", "-A"], &signature)?);
     Ok(format!("{signed}.{signature}"))
 }
@@ -97,11 +98,28 @@ pub fn signing_key(stage: &Stage) -> Option<PathBuf> {
     Some(dirs.cluster(ClusterName::Hub).join("pki/sa.key"))
 }
 
+const EC_KEY: [&str; 5] = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+
 /// A fresh key of the same kind, which nobody trusts.
 pub fn other_key(stage: &Stage) -> Result<PathBuf> {
     let path = stage.dir.join("bearers/other.key");
-    run::write_secret(&path, &String::from_utf8_lossy(&openssl(&["genrsa", "2048"], &[])?))?;
+    run::write_secret(&path, &String::from_utf8_lossy(&openssl(&EC_KEY, &[])?))?;
     Ok(path)
+}
+
+/// An ECDSA signature as tokens hold it, r and s of 32 bytes each, from the DER that openssl writes.
+fn plain_signature(der: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = der.strip_prefix(&[0x30])?.get(1..)?;
+    let mut plain = Vec::new();
+    for _ in 0..2 {
+        let (&length, tail) = rest.strip_prefix(&[0x02])?.split_first()?;
+        let (number, tail) = tail.split_at_checked(length.into())?;
+        let number = number.strip_prefix(&[0]).unwrap_or(number);
+        plain.extend(std::iter::repeat_n(0, 32_usize.checked_sub(number.len())?));
+        plain.extend(number);
+        rest = tail;
+    }
+    Some(plain)
 }
 
 fn padded(text: &str) -> String {

@@ -56,7 +56,7 @@ fn attacks() -> Vec<(&'static str, Value, &'static str)> {
         ("/spec/epoch", json!({"generation": 1, "attempt": 2}), "NameMismatch"),
         ("/spec/workload/env", json!([{"name": "A"}, {"name": "A"}]), "BadEnvironment"),
         ("/spec/workload/sealedEnv", json!({"encapsulatedKey": "AAAA", "ciphertext": "AAAA"}), "SecretsNotForUs"),
-        ("/spec/workload/outputs", json!([{"name": "a", "path": "a", "maxBytes": 10_737_418_240_u64}]), "BadOutputs"),
+        ("/spec/workload/outputs", json!([{"name": "a", "path": "a", "maxBytes": 10_737_418_240_u64}]), "AboveLimit"),
     ]
 }
 
