@@ -21,11 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eai_api::{AIJob, Assignment, names::member_namespace};
+use eai_api::AIJob;
 use eai_testbed::{Dirs, Testbed};
-use kube::{Api, api::ListParams};
+use kube::api::ListParams;
 use serde_json::Value;
-use tokio::time::sleep;
 
 use self::{
     blocks::Blocks,
@@ -34,7 +33,7 @@ use self::{
     figures::Times,
     load::{Load, Submission},
     report::{Measured, Report},
-    resources::Sampler,
+    resources::{Busy, Sampler},
     sight::{Board, Step},
 };
 use crate::{
@@ -106,14 +105,17 @@ async fn measure(stage: &Stage, arguments: &Arguments, start: Instant) -> Result
 
     say(start, "one job to pull the image; it isn't counted");
     let first = load.submit(0).await?;
-    finish(&clients, &board, std::slice::from_ref(&first)).await?;
+    finish(&board, std::slice::from_ref(&first)).await?;
     say(start, &format!("{} s without jobs", arguments.idle_seconds));
+    let quiet = Busy::now();
     let idle = Rates::idle(stage, MEMBER, Duration::from_secs(arguments.idle_seconds)).await?;
+    let quiet = quiet.percent();
 
     say(start, &format!("{} jobs, one every {} ms", arguments.jobs, arguments.pace_ms));
-    let (before, sampler, began) = (Calls::read(stage, MEMBER)?, Sampler::start(MEMBER), Instant::now());
+    let (before, sampler, busy) = (Calls::read(stage, MEMBER)?, Sampler::start(MEMBER), Busy::now());
+    let began = Instant::now();
     let submissions = load.pace(arguments.jobs, Duration::from_millis(arguments.pace_ms)).await?;
-    finish(&clients, &board, &submissions).await?;
+    finish(&board, &submissions).await?;
     let took = began.elapsed();
     let calls = Calls::read(stage, MEMBER)?.since(&before, &idle, took, arguments.jobs);
     let failed: Vec<String> = submissions
@@ -127,6 +129,8 @@ async fn measure(stage: &Stage, arguments: &Arguments, start: Instant) -> Result
         seconds: took.as_secs(),
         pace_ms: arguments.pace_ms,
         watch_errors: board.errors(),
+        busy_percent: busy.percent(),
+        busy_percent_without_jobs: quiet,
         calls,
         peaks: sampler.stop().await,
     };
@@ -152,18 +156,10 @@ fn prepare(stage: &Stage, start: Instant) -> Result<(Images, Contracts)> {
 }
 
 /// Waits until these jobs are settled and their Assignments cleared away.
-async fn finish(clients: &Clients, board: &Board, jobs: &[Submission]) -> Result<()> {
+async fn finish(board: &Board, jobs: &[Submission]) -> Result<()> {
     board.all(Step::Ended, jobs, PATIENCE).await?;
-    let assignments = Api::<Assignment>::namespaced(clients.hub.clone(), &member_namespace(MEMBER));
-    let end = Instant::now() + CLEARING;
     // What is never cleared away costs no calls either, so it is no reason to give up.
-    while Instant::now() < end {
-        let left = assignments.list_metadata(&ListParams::default().limit(1)).await;
-        if left.map_err(|error| Error::unexpected("the Assignments", error))?.items.is_empty() {
-            break;
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
+    let _ = board.all(Step::Cleared, jobs, CLEARING).await;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ const BY_SCHEMA: &str = "apiserver_flowcontrol_dispatched_requests_total";
 /// Requests by what is asked, whoever asks.
 const BY_REQUEST: &str = "apiserver_request_total";
 /// What is asked too seldom to be shown, in calls per job.
-const SELDOM: f64 = 0.1;
+const SELDOM: f64 = 0.2;
 
 const OPERATOR: &[&str] = &["eai-operator"];
 const AGENTS: &[&str] = &["eai-agents", "service-accounts"];

@@ -26,6 +26,10 @@ pub struct Measured {
     pub pace_ms: u64,
     /// How often a watch broke.
     pub watch_errors: u64,
+    /// How busy the machine was, with everything that ran on it.
+    pub busy_percent: u64,
+    /// The same before, without jobs.
+    pub busy_percent_without_jobs: u64,
     /// API calls.
     pub calls: PerJob,
     /// Memory and processor time.
@@ -76,6 +80,9 @@ struct Machine {
     cpu: String,
     /// The profile that everything is built with.
     build: &'static str,
+    /// How much of its processors' time was used during the run, and before it.
+    busy_percent: u64,
+    busy_percent_without_jobs: u64,
 }
 
 impl From<Spread> for Percentiles {
@@ -108,7 +115,7 @@ impl Measured {
             seconds: self.seconds,
             pace_ms: self.pace_ms,
             block_seconds: BLOCK_SECONDS,
-            machine: Machine::here(),
+            machine: Machine::here(self.busy_percent, self.busy_percent_without_jobs),
             steps: steps(jobs),
             first_job_ms: self.first.map(|times| millis(times.submit_to_job)),
             hub_cpu_ms_per_job: per_job(&self.peaks.hub),
@@ -134,13 +141,15 @@ fn steps(jobs: &[Times]) -> BTreeMap<&'static str, Percentiles> {
 }
 
 impl Machine {
-    fn here() -> Self {
+    fn here(busy_percent: u64, busy_percent_without_jobs: u64) -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         Self {
             cores: thread::available_parallelism().map_or(0, usize::from),
             cpu: model.map_or_else(String::new, |(_, name)| name.to_owned()),
             build: if cfg!(debug_assertions) { "dev" } else { "release" },
+            busy_percent,
+            busy_percent_without_jobs,
         }
     }
 }
@@ -194,6 +203,8 @@ mod tests {
             seconds: 20,
             pace_ms: 1700,
             watch_errors: 0,
+            busy_percent: 80,
+            busy_percent_without_jobs: 20,
             calls,
             peaks,
         };

@@ -1,4 +1,4 @@
-//! Memory and processor time of the hub and the agent, from /proc.
+//! Memory and processor time of the hub and the agent, and how busy the whole machine is, from /proc.
 //!
 //! The testbed's containers are processes of this machine in control groups of their own, so they are found by program
 //! and by the cluster whose group they are in. The peak is the kernel's (`VmHWM`), since the process began.
@@ -140,8 +140,41 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
+/// The machine's processor time at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    used: u64,
+    idle: u64,
+}
+
+impl Busy {
+    /// As it is now.
+    pub fn now() -> Self {
+        fs::read_to_string("/proc/stat").ok().as_deref().and_then(Self::parse).unwrap_or_default()
+    }
+
+    /// Ticks in all since the machine started: user, nice, system, idle, waiting for disks, interrupts, stolen.
+    fn parse(stat: &str) -> Option<Self> {
+        let line = stat.lines().next()?.strip_prefix("cpu ")?;
+        let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
+        let idle = ticks.get(3)? + ticks.get(4)?;
+        Some(Self { used: ticks.iter().sum::<u64>() - idle, idle })
+    }
+
+    /// How much of the time since then was used by anybody.
+    pub fn percent(self) -> u64 {
+        self.until(Self::now())
+    }
+
+    fn until(self, now: Self) -> u64 {
+        let (used, idle) = (now.used.saturating_sub(self.used), now.idle.saturating_sub(self.idle));
+        (used * 100).checked_div(used + idle).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -168,6 +201,15 @@ mod tests {
         }
         assert_eq!(processes.peak(), Peak { rss_kib: 30, cpu_ms: 1000, processes: 2 });
         assert_eq!(Processes::default().peak(), Peak::default());
+    }
+
+    #[test]
+    fn the_machine_is_as_busy_as_its_ticks_say() {
+        let at = |user: u64, idle: u64| Busy::parse(&format!("cpu  {user} 0 10 {idle} 5 0 0 0 0 0\ncpu0 1\n")).unwrap();
+        assert_eq!(at(100, 1000).until(at(175, 1025)), 75);
+        assert_eq!(at(100, 1000).until(at(100, 1000)), 0);
+        assert_eq!(Busy::parse("cpu0 1 2 3"), None);
+        assert!(Busy::now().idle > 0);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum Step {
     Created,
     /// The AIJob has ended and is settled.
     Ended,
+    /// The Assignment is cleared away.
+    Cleared,
 }
 
 #[derive(Default)]
@@ -68,13 +70,18 @@ impl Board {
     pub fn watching(clients: &Clients, namespace: &str, member: &str) -> Self {
         let (sights, mut watches) = (Arc::new(Sights::default()), JoinSet::new());
         let jobs = watcher::watcher(clients.jobs(namespace), watcher::Config::default());
-        watches.spawn(follow(jobs, Arc::clone(&sights), aijob));
+        watches.spawn(follow(jobs, Arc::clone(&sights), |sights, job, _| aijob(sights, job)));
         let assignments: Api<PartialObjectMeta<Assignment>> =
             Api::namespaced(clients.hub.clone(), &member_namespace(member));
         let work: Api<PartialObjectMeta<Job>> = Api::all(clients.member.clone());
-        let assigned =
-            |sights: &Sights, of: &PartialObjectMeta<Assignment>| named(sights, Step::Assigned, &of.name_any());
-        let created = |sights: &Sights, of: &PartialObjectMeta<Job>| named(sights, Step::Created, &of.name_any());
+        let assigned = |sights: &Sights, of: &PartialObjectMeta<Assignment>, gone: bool| {
+            named(sights, if gone { Step::Cleared } else { Step::Assigned }, &of.name_any());
+        };
+        let created = |sights: &Sights, of: &PartialObjectMeta<Job>, gone: bool| {
+            if !gone {
+                named(sights, Step::Created, &of.name_any());
+            }
+        };
         watches.spawn(follow(watcher::watcher(assignments, watcher::Config::default()), Arc::clone(&sights), assigned));
         watches.spawn(follow(watcher::watcher(work, watcher::Config::default()), Arc::clone(&sights), created));
         Self { sights, _watches: watches }
@@ -135,11 +142,11 @@ impl Sights {
     }
 }
 
-/// Tells `note` of every object that is new or changed, for as long as the program runs.
+/// Tells `note` of every object that is new or changed, or gone, for as long as the program runs.
 async fn follow<K>(
     events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
     sights: Arc<Sights>,
-    note: impl Fn(&Sights, &K),
+    note: impl Fn(&Sights, &K, bool),
 ) where
     K: Resource + Clone,
 {
@@ -147,8 +154,9 @@ async fn follow<K>(
     events
         .for_each(|event| {
             match event {
-                Ok(Event::Apply(object) | Event::InitApply(object)) => note(&sights, &object),
-                Ok(Event::Delete(_) | Event::Init | Event::InitDone) => {}
+                Ok(Event::Apply(object) | Event::InitApply(object)) => note(&sights, &object, false),
+                Ok(Event::Delete(object)) => note(&sights, &object, true),
+                Ok(Event::Init | Event::InitDone) => {}
                 Err(_) => drop(sights.errors.fetch_add(1, Ordering::Relaxed)),
             }
             ready(())
