@@ -26,13 +26,13 @@ use std::{sync::Arc, time::Duration};
 
 use eai_api::{
     ComputeNode, MemberReport,
-    compute_node::SealedToken,
+    compute_node::{Connection, SealedToken},
     names::{INVITE_LABEL, MEMBER_LABEL, member_of_namespace},
 };
 use eai_chain::Domain;
 use futures::StreamExt as _;
 use k8s_openapi::{
-    api::{coordination::v1::Lease, rbac::v1::ClusterRole},
+    api::{coordination::v1::Lease, core::v1::Namespace, rbac::v1::ClusterRole},
     jiff::Timestamp,
 };
 use kube::{
@@ -98,7 +98,7 @@ pub async fn run(ctx: Shared) -> Result<(), Fatal> {
         },
         memory: Memory::new(std::time::Instant::now()),
     });
-    let (beats, reports) = (members.clone(), members.clone());
+    let (beats, reports, places) = (members.clone(), members.clone(), members.clone());
     let labelled = |label: &str| watcher::Config::default().labels(label);
     Controller::new(Api::<ComputeNode>::all(ctx.client.clone()), watcher::Config::default())
         .watches(Api::<Lease>::all(ctx.client.clone()), labelled(MEMBER_LABEL), move |lease: Lease| {
@@ -113,6 +113,9 @@ pub async fn run(ctx: Shared) -> Result<(), Fatal> {
                 reports.memory.report(&member, &report).then(|| ObjectRef::new(&member))
             },
         )
+        .watches(Api::<Namespace>::all(ctx.client.clone()), labelled(MEMBER_LABEL), move |namespace: Namespace| {
+            going(&places.memory, &namespace).map(|member| ObjectRef::new(&member))
+        })
         .watches(Api::<ClusterRole>::all(ctx.client.clone()), labelled(INVITE_LABEL), |role: ClusterRole| {
             role.labels().get(INVITE_LABEL).map(|member| ObjectRef::new(member))
         })
@@ -125,6 +128,14 @@ pub async fn run(ctx: Shared) -> Result<(), Fatal> {
         })
         .await;
     Ok(())
+}
+
+/// The member whose namespace is going away: nothing of what was written there can be taken as still there.
+fn going(memory: &Memory, namespace: &Namespace) -> Option<String> {
+    let member = member_of(namespace.metadata.name.as_deref())?;
+    namespace.metadata.deletion_timestamp.as_ref()?;
+    memory.doubt(&member);
+    Some(member)
 }
 
 fn member_of(namespace: Option<&str>) -> Option<String> {
@@ -163,7 +174,7 @@ async fn reconcile(node: Arc<ComputeNode>, members: Arc<Members>) -> Result<Acti
     tell(&members.recorder, &node, &acted.standing).await;
     match acted.error {
         Some(error) => Err(error.into()),
-        None => Ok(again(&acted.standing, snapshot.pulse.fresh_for, token_expiry, now.wall)),
+        None => Ok(again(&acted.standing, &snapshot, token_expiry)),
     }
 }
 
@@ -234,15 +245,20 @@ fn failed(standing: &Standing, error: &ApplyError) -> Standing {
 }
 
 /// When to look again, if nothing changes before.
-fn again(standing: &Standing, fresh_for: Option<Duration>, token: Option<Timestamp>, now: Timestamp) -> Action {
+fn again(standing: &Standing, snapshot: &Snapshot, token: Option<Timestamp>) -> Action {
     let past = Duration::from_millis(500);
+    let push = snapshot.node.spec.connection == Connection::Push;
     let wait = match standing {
         Standing::Leaving(_) | Standing::NamespaceTerminating(_) | Standing::KubeconfigAwaited(_) => SOON,
         // Nothing tells us when the Secret is corrected, or the namespace removed.
         Standing::KubeconfigRefused(_) | Standing::NamespaceTaken { .. } => RETRY,
-        _ => match (fresh_for, token) {
+        _ => match (snapshot.pulse.fresh_for, token) {
             (Some(fresh), _) => fresh + past,
-            (None, Some(expiry)) => Duration::try_from(expiry.duration_since(now)).map_or(RETRY, |left| left + past),
+            // Perhaps it gets another kubeconfig.
+            (None, _) if push => RETRY,
+            (None, Some(expiry)) => {
+                Duration::try_from(expiry.duration_since(snapshot.now)).map_or(RETRY, |left| left + past)
+            }
             (None, None) => RESYNC,
         },
     };

@@ -5,14 +5,17 @@ use std::time::Instant;
 use eai_api::{MemberReport, condition};
 use eai_core::seal::Purpose;
 use k8s_openapi::{
-    api::coordination::v1::{Lease, LeaseSpec},
+    api::{
+        coordination::v1::{Lease, LeaseSpec},
+        core::v1::Namespace,
+    },
     apimachinery::pkg::apis::meta::v1::{MicroTime, Time},
 };
 use kube::runtime::events::{Recorder, Reporter};
 use serde_json::{Value, json};
 
 use super::{
-    super::{Members, heartbeat::Moment, memory::Memory, reconcile},
+    super::{Members, going, heartbeat::Moment, memory::Memory, reconcile},
     api::FakeApi,
     *,
 };
@@ -282,6 +285,27 @@ async fn leaving_spares_a_namespace_that_was_never_the_members() {
     hub.settle().await;
     assert!(hub.writes().iter().all(|line| !line.contains("cn-home-1")));
     assert_eq!(hub.node().metadata.finalizers.unwrap_or_default(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_namespace_that_somebody_deleted_is_made_again() {
+    let hub = Hub::new();
+    hub.api.put(NODE, node("home-1").0);
+    hub.settle().await;
+    let namespace = |deleted: bool| -> Namespace {
+        let mut namespace: Namespace = serde_json::from_value(hub.api.get(NAMESPACE).unwrap()).unwrap();
+        namespace.metadata.deletion_timestamp = deleted.then(|| Time(now()));
+        namespace
+    };
+    assert_eq!(going(&hub.members.memory, &namespace(false)), None, "our own write is no news");
+    assert_eq!(going(&hub.members.memory, &namespace(true)).as_deref(), Some("home-1"));
+    for path in [NAMESPACE, SECRET, BINDING] {
+        hub.api.remove(path);
+    }
+    hub.settle().await;
+    for path in [NAMESPACE, SECRET, BINDING] {
+        assert!(hub.api.get(path).is_some(), "{path}");
+    }
 }
 
 fn push_node() -> ComputeNode {
