@@ -107,7 +107,7 @@ impl Unlocked {
             json!({"from": from, "to": to, "value": format!("0x{wei:x}"), "data": hex::encode_prefixed(data)});
         let hash: String =
             self.0.raw_request("eth_sendTransaction".into(), [transaction]).await.map_err(|error| bad(&error))?;
-        for _ in 0..100 {
+        for _ in 0..300 {
             let receipt: Option<Value> = self
                 .0
                 .raw_request("eth_getTransactionReceipt".into(), [hash.clone()])
@@ -119,6 +119,6 @@ impl Unlocked {
                 None => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
             }
         }
-        Err(bad(&format!("transaction {hash} isn't in a block after 20 s")))
+        Err(bad(&format!("transaction {hash} isn't in a block after a minute")))
     }
 }
