@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use eai_api::AssignmentStatus;
 
-use super::snapshot::{Snapshot, Words};
+use super::{
+    pods::{Outputs, PodFact},
+    snapshot::{Snapshot, Words},
+};
 use crate::ledger::Ledger;
 
 /// What to do, in this order, and what to tell the hub.
@@ -108,6 +111,9 @@ fn finished(snapshot: &Snapshot) -> Plan {
         let over = pod.ended() || pod.deleted_at.is_some();
         pod.finalizer_at.filter(|_| over).map(|at| Step::Release { pod: pod.name.clone(), at })
     }));
+    let holding = |pod: &&PodFact| pod.outputs == Outputs::Running && pod.ended();
+    let done = |pod: &PodFact| Step::Done { pod: pod.name.clone(), uid: pod.uid.clone() };
+    steps.extend(snapshot.pods.iter().filter(holding).map(done));
     let ours = snapshot.job.as_ref().is_some_and(|job| job.ours);
     if snapshot.assignment.spec.acknowledged.finished {
         if ours {

@@ -355,3 +355,29 @@ fn only_the_newest_pod_of_an_index_is_followed() {
 fn the_clock_of_tests_is_the_clock_of_objects() {
     assert_eq!(UsageMs(ms(10) - ms(5)), UsageMs(5_000));
 }
+
+#[test]
+fn the_end_is_told_from_the_containers_without_waiting_for_the_job_controller() {
+    let end = |workload: Value, pods: &[Pod]| {
+        let assignment = begun(assignment(spec_with(workload)));
+        let job = made_job(&assignment, open());
+        let mut over = snapshot(assignment, Some(&job), pods, 100);
+        for pod in over.pods.clone() {
+            over.artifacts.logs.insert(pod.index, kept(&pod.uid, pod.index));
+        }
+        decide(&over).status.phase
+    };
+    let (good, bad) = (|i| pod(i, ended(5, 65, 0)), |i| pod(i, ended(5, 65, 2)));
+    assert_eq!(end(json!({}), &[good(0)]), Phase::Succeeded);
+    assert_eq!(end(json!({}), &[bad(0)]), Phase::Failed);
+    let two = json!({ "completions": 2, "parallelism": 2 });
+    assert_eq!(end(two.clone(), &[good(0), good(1)]), Phase::Succeeded);
+    assert_eq!(end(two.clone(), &[good(0), bad(1)]), Phase::Failed);
+    // Not while an index still runs, or may still be tried.
+    assert_eq!(end(two.clone(), &[bad(0), pod(1, running(5))]), Phase::Running);
+    assert_eq!(end(two.clone(), &[bad(0)]), Phase::Finishing);
+    assert_eq!(end(two.clone(), &[good(0)]), Phase::Starting);
+    // Nor by a pod that was asked to go: the controller knows whether that was a failure.
+    let paused = pod_with(1, "p", ended(5, 65, 143), json!({ "deletionTimestamp": at(60).to_string() }));
+    assert_eq!(end(two, &[good(0), paused]), Phase::Starting);
+}

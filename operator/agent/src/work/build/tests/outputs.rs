@@ -133,3 +133,16 @@ fn outputs_of_other_pods_stay_in_the_status() {
     collected(&mut snapshot, &[]);
     assert_eq!(decide(&snapshot).status.outputs, [artifact(), other]);
 }
+
+#[test]
+fn an_attempt_ends_with_the_word_that_tells_its_last_output() {
+    let mut last = look(wanting_outputs(), &[holding(0)]);
+    collected(&mut last, &[]);
+    let plan = decide(&last);
+    assert_eq!((plan.status.phase, plan.status.outputs.len()), (Phase::Succeeded, 1));
+    // The pod is let go right after, also by an agent that was started anew.
+    let mut told = wanting_outputs();
+    told.status = Some(plan.status);
+    let plan = decide(&look(told, &[holding(0)]));
+    assert!(has(&plan, |s| matches!(s, Step::Done { .. })) && has(&plan, |s| matches!(s, Step::Release { .. })));
+}

@@ -1,0 +1,88 @@
+//! Suspending, resuming, ending what runs too long, giving up what can't start.
+
+use std::time::Duration;
+
+use super::{EXTEND_BELOW, View, Wanted, is_problem};
+use crate::work::{
+    build::{Step, job::UNATTENDED_SECONDS, report},
+    pods::{PodFact, Work},
+    snapshot::{Outcome, Words},
+};
+
+/// How long a pod that isn't the attempt's first may fail to start.
+const LATER_START: Duration = Duration::from_mins(10);
+/// For how long a pod whose work has succeeded keeps its attempt from being suspended: suspending would throw its
+/// outputs away, and run its index again after.
+const COLLECT_FIRST: Duration = Duration::from_secs(20);
+
+impl View<'_> {
+    /// Suspends, resumes, ends what ran too long, and keeps the Job from ending while this agent looks after it.
+    pub(super) fn control(&self, given_up: Option<&Words>) -> Vec<Step> {
+        if self.job.over() {
+            return Vec::new();
+        }
+        let mut steps = Vec::new();
+        match given_up {
+            Some(words) if self.job.given_up.is_none() => steps.push(Step::GiveUp(words.clone())),
+            _ if self.hold() != self.job.suspended() => steps.push(Step::Suspend(self.hold())),
+            _ => {}
+        }
+        let overdue =
+            self.snapshot.pods.iter().filter(|pod| pod.deleted_at.is_none() && self.time_left(pod) == Some(0));
+        steps.extend(overdue.map(|pod| Step::End { pod: pod.name.clone() }));
+        if let (Some(started), Some(deadline), false) = (self.job.started, self.job.deadline, self.job.suspended()) {
+            let elapsed = self.snapshot.now.duration_since(started).unsigned_abs().as_secs();
+            if deadline < elapsed.saturating_add(EXTEND_BELOW) {
+                steps.push(Step::Extend(elapsed.saturating_add(UNATTENDED_SECONDS)));
+            }
+        }
+        steps
+    }
+
+    /// Whether the Job is to be suspended now.
+    pub(super) fn hold(&self) -> bool {
+        let collecting = |pod: &PodFact| {
+            let finish_ms = pod.run().filter(|run| run.exit == 0).map(|run| run.finish_ms);
+            let since = finish_ms.map(|ms| Duration::from_millis(self.snapshot.now_ms().saturating_sub(ms)));
+            !pod.terminal && pod.deleted_at.is_none() && since.is_some_and(|since| since < COLLECT_FIRST)
+        };
+        match self.wanted {
+            Wanted::Run => false,
+            _ if self.job.suspended() || self.job.given_up.is_some() => true,
+            // It is as good as done, and nothing of it is billed any more.
+            _ if self.work_over() => false,
+            Wanted::Stop => true,
+            Wanted::Pause => !self.snapshot.pods.iter().any(collecting),
+        }
+    }
+
+    /// Milliseconds that the work of `pod` may still run; `None` if it isn't running.
+    pub(super) fn time_left(&self, pod: &PodFact) -> Option<u64> {
+        let Work::Running { start_ms } = pod.work else { return None };
+        let most = self.snapshot.assignment.spec.workload.max_duration_seconds.saturating_mul(1000);
+        Some(start_ms.saturating_add(most).saturating_sub(self.snapshot.now_ms()))
+    }
+
+    /// Why the attempt is to be given up, if it is: a pod that can't be started for too long, or whose node is gone.
+    pub(super) fn hopeless(&self) -> Option<Words> {
+        if self.job.outcome != Outcome::Open {
+            return None;
+        }
+        self.snapshot.pods.iter().find_map(|pod| {
+            if report::is_stuck(pod, self.snapshot.now) {
+                return Some(Words::new("NodeLost", format!("index {}: its node doesn't answer any more", pod.index)));
+            }
+            let Work::Waiting { reason, message } = &pod.work else { return None };
+            let overdue = self.wanted == Wanted::Run && is_problem(reason) && self.start_left(pod)?.is_zero();
+            overdue.then(|| Words::new("StartFailed", format!("index {} can't start: {reason}: {message}", pod.index)))
+        })
+    }
+
+    /// How long `pod` may still fail to start.
+    pub(super) fn start_left(&self, pod: &PodFact) -> Option<Duration> {
+        let begun = self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some();
+        let bound = if begun { LATER_START } else { Duration::from_secs(self.snapshot.start_within) };
+        let waited = self.snapshot.now.duration_since(pod.created?);
+        Some(bound.saturating_sub(waited.try_into().unwrap_or_default()))
+    }
+}
