@@ -10,7 +10,7 @@ use axum::{
 use kube::Client;
 use prometheus::IntCounterVec;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     authorize::Authorizer,
@@ -22,6 +22,8 @@ use super::{
     store::Store,
 };
 
+/// Uploads at once; more of them wait, and their senders with them.
+pub const UPLOADS: usize = 8;
 /// How long the API server may take to answer a question of ours.
 const ASK: Duration = Duration::from_secs(10);
 /// How long a request may take until its answer begins, a body of 4 MiB included.
@@ -35,6 +37,8 @@ pub struct App {
     pub authorizer: Authorizer,
     /// The files.
     pub store: Store,
+    /// A turn for each upload: one costs a core for as long as its body takes, and this process has more to do.
+    pub uploads: Semaphore,
     /// Requests by verb, subject and status.
     pub requests: IntCounterVec,
 }

@@ -29,7 +29,10 @@ mod trust;
 use std::sync::Arc;
 
 use prometheus::{IntCounterVec, Opts};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 
 use self::{app::App, authorize::Authorizer, gate::Files, store::Store};
 use crate::context::{Fatal, Shared};
@@ -43,6 +46,7 @@ pub async fn serve(ctx: Shared) -> Result<(), Fatal> {
         client: ctx.client.clone(),
         authorizer: Authorizer::new(ctx.client.clone()),
         store: store.clone(),
+        uploads: Semaphore::new(app::UPLOADS),
         requests: requests(&ctx.registry)?,
     };
     let (gate, passers) = watch::channel(None);

@@ -47,6 +47,8 @@ pub async fn serve(
     permitted(&assignment, &what, query.index, chunk.total)?;
     let (uid, epoch) = identity(&assignment, &name)?;
     let key = Key::new(uid, epoch, query.index, what).ok_or_else(|| Refusal::bad_request("no such artifact can be"))?;
+    // Held until the part is written. The semaphore is never closed.
+    let _turn = app.uploads.acquire().await.map_err(|_| Refusal::internal())?;
     let written = app.store.write(&key, chunk, body.into_data_stream()).await.map_err(refusal)?;
     let code = if written.complete { StatusCode::CREATED } else { StatusCode::OK };
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",

@@ -133,6 +133,22 @@ async fn a_log_longer_than_a_mebibyte_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn more_uploads_than_turns_all_come_to_their_end() {
+    let world = World::new().await;
+    let uploads = (0..40u8).map(|n| {
+        let (world, body) = (&world, vec![n; 50]);
+        async move {
+            let path = put_path("log", &body, &format!("&index={}", n % 2));
+            world.put(AGENT, &path, &body).await.code
+        }
+    });
+    let codes = futures::future::join_all(uploads).await;
+    assert!(codes.iter().all(|code| matches!(code.as_u16(), 201 | 409)), "{codes:?}");
+    assert!(codes.contains(&StatusCode::CREATED));
+    assert_eq!(world.app.uploads.available_permits(), super::super::app::UPLOADS);
+}
+
+#[tokio::test]
 async fn a_wrong_digest_is_refused_and_leaves_nothing() {
     let world = World::new().await;
     let refused = world.put(AGENT, &put_path("outputs/model", b"right", ""), b"wrong").await;

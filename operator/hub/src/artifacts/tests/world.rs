@@ -150,6 +150,7 @@ impl World {
             client: client.clone(),
             authorizer: Authorizer::new(client),
             store: Store::open(scratch.path()).await.unwrap(),
+            uploads: tokio::sync::Semaphore::new(super::super::app::UPLOADS),
             requests: super::super::requests(&prometheus::Registry::new()).unwrap(),
         };
         Self { app: Arc::new(app), api, scratch }
