@@ -41,6 +41,11 @@ use crate::schema;
 #[x_kube(
     validation = Rule::new("self.parallelism <= self.completions")
         .message("can't exceed completions").field_path(".parallelism"),
+    validation = Rule::new("self.completions * self.outputs.size() <= 1000")
+        .message("all completions together can leave at most 1000 outputs").field_path(".outputs"),
+    validation = Rule::new("self.env.map(e, e.value.size()).sum() + self.command.map(c, c.size()).sum() \
+        + self.args.map(a, a.size()).sum() <= 65536")
+        .message("env, command and args together can hold at most 64 KiB; put more into the image").field_path(".env"),
     validation = Rule::new("self.market != 'Race'")
         .message("Race isn't available in this version; use Posted").field_path(".market"),
     validation = Rule::new("self.secrets.all(s, !self.env.exists(e, e.name == s.name))")
@@ -129,7 +134,8 @@ pub struct AIJobSpec {
     #[serde(default)]
     #[x_kube(validation = schema::fixed())]
     pub market: Market,
-    /// What happens to the work when the member loses sight of the hub.
+    /// What is to happen to the work when the member loses sight of the hub. Not acted on yet: the work runs on, within
+    /// maxDurationSeconds, and isn't started elsewhere.
     #[serde(default)]
     #[x_kube(validation = schema::fixed())]
     pub on_hub_loss: OnHubLoss,
