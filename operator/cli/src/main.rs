@@ -8,6 +8,9 @@ mod duration;
 mod error;
 mod hub;
 mod output;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+mod testing;
 
 use std::process::ExitCode;
 

@@ -294,40 +294,14 @@ fn judge(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::convert::Infallible;
-
-    use kube::Client;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-
-    /// A hub whose API server answers with what `answer` makes of the method and path.
-    fn hub(answer: impl Fn(&str, &str) -> (u16, Value) + Clone + Send + Sync + 'static) -> Hub {
-        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            let (code, body) = answer(request.method().as_str(), request.uri().path());
-            let body = kube::client::Body::from(body.to_string().into_bytes());
-            std::future::ready(http::Response::builder().status(code).body(body).map_err(|_| unreachable!()))
-        });
-        let service = tower::ServiceExt::map_err(service, |error: Infallible| match error {});
-        Hub {
-            client: Client::new(service, "default"),
-            namespace: "eai-system".to_owned(),
-            job_namespace: "vision".to_owned(),
-            config: kube::Config::new("https://hub.example.com".parse().unwrap()),
-        }
-    }
-
-    fn refused(code: u16) -> (u16, Value) {
-        (
-            code,
-            json!({"kind": "Status", "status": "Failure", "code": code, "message": "no", "reason": match code {
-            403 => "Forbidden", 404 => "NotFound", _ => "InternalError" }}),
-        )
-    }
+    use crate::testing::{hub, refused};
 
     #[tokio::test]
     async fn what_is_hidden_is_not_called_wrong() {
-        let hub = hub(|_, _| refused(403));
+        let (hub, _) = hub(|_| refused(403));
         for check in [kinds(&hub).await, artifacts(&hub).await, operator(&hub).await, members(&hub).await] {
             assert_eq!(check.ok, None, "{check:?}");
             assert!(check.says.starts_with("you may not look at"), "{check:?}");
@@ -336,8 +310,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_missing_says_how_to_get_it() {
-        let hub = hub(|_, path| {
-            if path.ends_with("/deployments") { (200, json!({"items": [], "metadata": {}})) } else { refused(404) }
+        let (hub, _) = hub(|asked| {
+            if asked.path.contains("/deployments") { (200, json!({"items": [], "metadata": {}})) } else { refused(404) }
         });
         for (check, says) in [
             (kinds(&hub).await, "helm install eai-crds"),
@@ -358,16 +332,16 @@ mod tests {
         };
         let list =
             json!({"metadata": {}, "items": [node("a", "True", "fine"), node("b", "False", "kubectl eai approve b")]});
-        let check = members(&hub(move |_, _| (200, list.clone()))).await;
+        let check = members(&hub(move |_| (200, list.clone())).0).await;
         assert_eq!((check.ok, check.says.as_str()), (Some(true), "1 of 2 ready; b: kubectl eai approve b"));
     }
 
     #[tokio::test]
     async fn every_right_that_is_missing_is_named() {
-        let check = rights(&hub(|_, _| (201, json!({"metadata": {}, "spec": {}, "status": {"allowed": false}})))).await;
+        let check = rights(&hub(|_| (201, json!({"metadata": {}, "spec": {}, "status": {"allowed": false}}))).0).await;
         assert_eq!(check.ok, Some(false));
         assert!(check.says.contains("create AIJobs, see them, read their logs, fetch their outputs"), "{check:?}");
-        let check = rights(&hub(|_, _| (201, json!({"metadata": {}, "spec": {}, "status": {"allowed": true}})))).await;
+        let check = rights(&hub(|_| (201, json!({"metadata": {}, "spec": {}, "status": {"allowed": true}}))).0).await;
         assert_eq!(check.ok, Some(true));
     }
 

@@ -154,8 +154,14 @@ fn new_secret(path: &Path) -> Result<fs::File> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::match_bool)]
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::{
+        duration::Seconds,
+        testing::{hub, made, refused},
+    };
 
     #[test]
     fn names_are_those_that_the_hub_takes() {
@@ -176,6 +182,82 @@ mod tests {
         assert_eq!(server("https://hub.example.com:6443/", None).unwrap(), "https://hub.example.com:6443");
         assert!(server(loopback, Some("http://hub:6443")).is_err());
         assert!(server(loopback, Some("hub:6443")).is_err());
+    }
+
+    fn arguments(member: &str, out: Option<PathBuf>) -> Invite {
+        Invite { member: member.to_owned(), expires: Seconds(3600), server: None, out }
+    }
+
+    const ROLE: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/eai-invite-home-1";
+    const BINDING: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/eai-invite-home-1";
+    const ACCOUNT: &str = "/api/v1/namespaces/eai-system/serviceaccounts/invite-home-1";
+
+    #[tokio::test]
+    async fn an_invite_is_one_account_that_the_role_owns() {
+        let (hub, log) = hub(|asked| match asked.path.contains("/token") {
+            true => (201, json!({"metadata": {}, "spec": {}, "status": {"token": "secret"}})),
+            false => (200, made(&asked.body)),
+        });
+        assert_eq!(prepare(&hub, "home-1", 3600).await.unwrap(), "secret");
+        let token = format!("{ACCOUNT}/token");
+        assert_eq!(
+            log.lines(),
+            [format!("PATCH {ROLE}"), format!("PATCH {ACCOUNT}"), format!("PATCH {BINDING}"), format!("POST {token}"),]
+        );
+        let role = log.body("PATCH", ROLE);
+        assert_eq!(role["metadata"]["labels"]["eai.network/invite"], "home-1");
+        assert_eq!(
+            role["rules"][0],
+            json!({"apiGroups": ["eai.network"], "resources": ["computenodes"], "verbs": ["create"]})
+        );
+        assert_eq!(role["rules"][1]["resourceNames"], json!(["home-1"]));
+        assert_eq!(role["rules"][1]["verbs"], json!(["get"]));
+        assert_eq!(role["rules"].as_array().unwrap().len(), 2, "and no more");
+        for path in [ACCOUNT, BINDING] {
+            let owner = log.body("PATCH", path)["metadata"]["ownerReferences"][0].clone();
+            assert_eq!(
+                (owner["kind"].as_str(), owner["uid"].as_str()),
+                (Some("ClusterRole"), Some("made-here")),
+                "{path}"
+            );
+        }
+        assert_eq!(log.body("POST", &token)["spec"]["expirationSeconds"], 3600);
+        let subject = log.body("PATCH", BINDING)["subjects"][0].clone();
+        assert_eq!(subject, json!({"kind": "ServiceAccount", "name": "invite-home-1", "namespace": "eai-system"}));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_for_an_invite_that_cannot_be_given() {
+        let (hub, log) = hub(|_| refused(500));
+        let taken = std::env::temp_dir().join(format!("kubectl-eai-invite-{}", std::process::id()));
+        fs::write(&taken, "mine").unwrap();
+        let short = Invite { expires: Seconds(599), ..arguments("home-1", None) };
+        let plain = Invite { server: Some("http://hub".to_owned()), ..arguments("home-1", None) };
+        for wrong in [arguments("Home", None), short, plain, arguments("home-1", Some(taken.clone()))] {
+            assert!(run(&hub, &wrong).await.is_err());
+        }
+        assert!(log.lines().is_empty());
+        assert_eq!(fs::read_to_string(&taken).unwrap(), "mine");
+        fs::remove_file(&taken).unwrap();
+        assert!(run(&hub, &arguments("home-1", Some(taken.clone()))).await.is_err());
+        assert!(!taken.exists(), "a failed invite leaves no file");
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (hub, _) = hub(|asked| match asked.path.contains("/token") {
+            true => (201, json!({"metadata": {}, "spec": {}, "status": {"token": "secret"}})),
+            false => (200, made(&asked.body)),
+        });
+        let path = std::env::temp_dir().join(format!("kubectl-eai-values-{}", std::process::id()));
+        run(&hub, &arguments("home-1", Some(path.clone()))).await.unwrap();
+        let values: Value = serde_norway::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(values["member"]["name"], "home-1");
+        assert_eq!(values["hub"]["url"], "https://hub.example.com:6443");
+        assert_eq!(values["hub"]["inviteToken"], "secret");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

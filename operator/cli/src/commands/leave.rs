@@ -69,3 +69,64 @@ fn confirmed(member: &str) -> Result<bool> {
     std::io::stdin().read_line(&mut answer).map_err(io)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{hub, refused};
+
+    const NODE: &str = "/apis/eai.network/v1alpha1/computenodes/home-1";
+    const INVITE: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/eai-invite-home-1";
+
+    #[tokio::test]
+    async fn a_member_leaves_with_its_invite() {
+        let there = AtomicBool::new(true);
+        let (hub, log) = hub(move |asked| match (asked.method.as_str(), asked.path.split('?').next().unwrap()) {
+            ("GET", NODE) if there.load(Ordering::Relaxed) => {
+                (200, json!({"metadata": {"name": "home-1"}, "spec": {"owner": format!("0x{}", "00".repeat(20))}}))
+            }
+            ("DELETE", NODE) => {
+                there.store(false, Ordering::Relaxed);
+                (200, json!({"kind": "Status", "status": "Success", "code": 200}))
+            }
+            _ => refused(404),
+        });
+        run(&hub, "home-1", true).await.unwrap();
+        let lines = log.lines();
+        let place = |line: String| lines.iter().position(|l| *l == line).unwrap();
+        assert!(place(format!("DELETE {INVITE}")) < place(format!("DELETE {NODE}")), "or it would join again");
+    }
+
+    #[tokio::test]
+    async fn an_invite_that_nobody_used_is_withdrawn() {
+        let (hub, log) = hub(|asked| match asked.path.split('?').next().unwrap() {
+            INVITE => (200, json!({"metadata": {"name": "eai-invite-home-1"}})),
+            _ => refused(404),
+        });
+        run(&hub, "home-1", false).await.unwrap();
+        assert!(log.lines().contains(&format!("DELETE {INVITE}")));
+    }
+
+    #[tokio::test]
+    async fn nobody_cannot_leave() {
+        let (hub, log) = hub(|_| refused(404));
+        let error = run(&hub, "home-1", true).await.unwrap_err();
+        assert_eq!((error.exit_code(), error.to_string().as_str()), (3, "no member or invite is called home-1"));
+        assert!(log.lines().iter().all(|line| line.starts_with("GET")));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_removed_by_mistake() {
+        let (hub, log) = hub(|_| {
+            (200, json!({"metadata": {"name": "home-1"}, "spec": {"owner": format!("0x{}", "00".repeat(20))}}))
+        });
+        // Tests have no terminal to confirm on.
+        assert_eq!(run(&hub, "home-1", false).await.unwrap_err().exit_code(), 2);
+        assert!(log.lines().iter().all(|line| line.starts_with("GET")));
+    }
+}

@@ -51,7 +51,11 @@ impl Member {
         let seen = self.last_seen.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
         [
             self.name.clone(),
-            if self.ready { "True".to_owned() } else { format!("False ({})", self.reason) },
+            match (self.ready, self.reason.as_str()) {
+                (true, "Ready") => "True".to_owned(),
+                // Ready but cordoned, say.
+                (ready, reason) => format!("{} ({reason})", if ready { "True" } else { "False" }),
+            },
             self.site.clone(),
             self.connection.clone(),
             self.region.clone(),

@@ -271,3 +271,89 @@ impl Earnings {
         format!("{table}\n\n{} earned {} EAI; {} are free to withdraw", self.account, self.total, self.free)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn amount(text: &str) -> Amount {
+        text.parse().unwrap()
+    }
+
+    fn balance(authorizations: Vec<Line>) -> Balance {
+        Balance { account: Address([0x11; 20]), tokens: amount("100"), free: amount("12.5"), authorizations }
+    }
+
+    #[test]
+    fn a_balance_shows_what_is_where_and_who_may_spend_it() {
+        let line = Line {
+            hub_key: Address([0x22; 20]),
+            namespace_id: format!("0x{}", "ab".repeat(32)),
+            cap: amount("20"),
+            used: amount("7.5"),
+            max_rate: amount("2"),
+            expiry: 1_767_225_600,
+        };
+        let expected = "\
+Account:              0x1111111111111111111111111111111111111111
+Tokens:               100 EAI
+In the Escrow, free:  12.5 EAI
+
+HUB KEY                                      NAMESPACE ID   CAP   USED   MAX RATE   UNTIL
+0x2222222222222222222222222222222222222222   0xababababab   20    7.5    2          2026-01-01T00:00:00Z";
+        assert_eq!(balance(vec![line]).text(), expected);
+    }
+
+    #[test]
+    fn a_balance_that_nobody_may_spend_says_what_to_do() {
+        assert!(balance(Vec::new()).text().ends_with("No hub may spend from it: kubectl eai authorize"));
+    }
+
+    #[test]
+    fn amounts_are_exact_strings_to_programs() {
+        let json = serde_json::to_value(balance(Vec::new())).unwrap();
+        assert_eq!((json["tokens"].as_str(), json["free"].as_str()), (Some("100"), Some("12.5")));
+    }
+
+    #[test]
+    fn earnings_add_up_to_the_wei() {
+        let payment = |block, wei| Payment {
+            lease: format!("0x{}", "cd".repeat(32)),
+            amount: Amount::from_wei(wei),
+            usage_ms: 60_000,
+            tx: "0xtx".to_owned(),
+            block,
+        };
+        let payments = vec![payment(7, 1), payment(8, 10u128.pow(18))];
+        let earnings = Earnings {
+            account: Address([0x11; 20]),
+            free: amount("1"),
+            total: amount("1.000000000000000001"),
+            payments,
+        };
+        let expected = "\
+BLOCK   LEASE          USAGE-MS   EAI                    TRANSACTION
+7       0xcdcdcdcdcd   60000      0.000000000000000001   0xtx
+8       0xcdcdcdcdcd   60000      1                      0xtx
+
+0x1111111111111111111111111111111111111111 earned 1.000000000000000001 EAI; 1 are free to withdraw";
+        assert_eq!(earnings.text(), expected);
+    }
+
+    #[test]
+    fn what_was_done_is_one_sentence_and_its_transaction() {
+        let done = Done {
+            says: "deposited 5 EAI; 5 free in the Escrow".to_owned(),
+            account: Address([0x11; 20]),
+            transaction: "0xabc".to_owned(),
+            amount: Some(amount("5")),
+            free: Some(amount("5")),
+            expiry: None,
+        };
+        assert_eq!(done.text(), "deposited 5 EAI; 5 free in the Escrow\ntransaction 0xabc");
+        let json = serde_json::to_value(&done).unwrap();
+        assert_eq!((json["transaction"].as_str(), json["amount"].as_str()), (Some("0xabc"), Some("5")));
+        assert!(json.get("says").is_none() && json.get("expiry").is_none());
+    }
+}
