@@ -45,7 +45,7 @@ fn a_thousand_jobs_on_a_deposit_for_ten_run_ten_and_the_others_are_told_why_they
     let (code, said) = w.stage.hub.try_kubectl(&["create", "-f", "-"], Some(&list)).unwrap();
     assert_eq!(code, 0, "{said}");
     let read = || w.stage.hub.get(&["aijobs", "-n", &vendor.namespace]).map_err(|error| error.to_string());
-    let objects = run::wait("ten of a thousand to run", 180, || {
+    let objects = run::wait("ten of a thousand to run", 240, || {
         let objects = read()?;
         let count = tally(&objects);
         let open = open_leases(&objects);

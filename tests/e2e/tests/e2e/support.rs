@@ -23,6 +23,8 @@ pub struct World {
     pub stage: Stage,
     pub contracts: Contracts,
     pub images: Images,
+    /// An image with a shell, from the registry that the members allow.
+    shell: String,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -37,8 +39,12 @@ pub fn world() -> &'static World {
         let text = run::read(&record).expect("no stage is up: run `KEEP=1 target/debug/eai-demo run` first");
         let record: Value = serde_json::from_str(&text).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let stage = Stage::on_testbed(&dir).unwrap();
+        let testbed = stage.testbed.as_ref().unwrap();
+        let shell = testbed.push_image(&testbed.tools().busybox_image, "e2e-shell", "1").unwrap();
         World {
-            stage: Stage::on_testbed(&dir).unwrap(),
+            stage,
+            shell,
             contracts: serde_json::from_value(record["contracts"].clone()).unwrap(),
             images: serde_json::from_value(record["images"].clone()).unwrap(),
             runtime,
@@ -79,12 +85,12 @@ impl World {
         self.block_on(self.chain().lease(id)).unwrap()
     }
 
-    /// An AIJob of a vendor's that works for `seconds` on a tenth of a core, with `change` merged into its spec.
+    /// An AIJob of a vendor's that sleeps for `seconds` on a tenth of a core, with `change` merged into its spec. Work
+    /// would do too, but the machine that all clusters share has better to do.
     pub fn job(&self, vendor: &Vendor, name: &str, seconds: u64, change: &Value) -> Value {
         let mut spec = json!({
-            "image": self.images.examples,
-            "args": ["train"],
-            "env": [{"name": "MIN_SECONDS", "value": seconds.to_string()}],
+            "image": self.shell,
+            "command": ["sh", "-c", format!("trap 'exit 143' TERM; sleep {seconds} & wait $!")],
             "resources": {"cpu": "100m", "memory": "128Mi"},
             "maxPrice": "5",
             "maxDurationSeconds": 600,
