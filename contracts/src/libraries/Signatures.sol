@@ -32,9 +32,9 @@ library Signatures {
         return isByKey(signer, digest, signature) || isByContract(signer, digest, signature);
     }
 
-    /// @dev Reads one word of the answer, whatever its length, so that a long one costs the callee only.
+    /// @dev Reads one word of the answer, whatever its length, so that a long one costs the callee only. An account without
+    /// code answers nothing, which is less than a word.
     function isByContract(address signer, bytes32 digest, bytes calldata signature) private view returns (bool) {
-        if (signer.code.length == 0) return false;
         bytes memory question = abi.encodeCall(IERC1271.isValidSignature, (digest, signature));
         uint256 gasLimit = ERC1271_GAS;
         bool ok;

@@ -7,6 +7,7 @@ import {
     BombWallet,
     BurningWallet,
     DirtyWallet,
+    MagicRevertingWallet,
     MeddlingWallet,
     OwnedWallet,
     RevertingWallet,
@@ -155,8 +156,13 @@ contract AdversariesTest is EscrowFixture {
     }
 
     function test_Wallet_WrongAnswersAreRefused() public {
-        Wallet[4] memory wallets =
-            [Wallet(new RevertingWallet()), new ShortWallet(), new DirtyWallet(), new BurningWallet()];
+        Wallet[5] memory wallets = [
+            Wallet(new RevertingWallet()),
+            new MagicRevertingWallet(),
+            new ShortWallet(),
+            new DirtyWallet(),
+            new BurningWallet()
+        ];
         for (uint256 i = 0; i < wallets.length; ++i) {
             expectOpenSkipped(termsOf(defaultRequest(), address(wallets[i]), hub), IEscrow.BadSignature.selector);
             openAs(hub, defaultRequest(), offerOf(address(wallets[i])), "");

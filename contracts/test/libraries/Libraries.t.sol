@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Accrual} from "../../src/libraries/Accrual.sol";
 import {Signatures} from "../../src/libraries/Signatures.sol";
 import {LeaseSlot, LeaseSlotLib} from "../../src/types/LeaseSlot.sol";
+import {ShortWallet} from "../mocks/Wallets.sol";
 import {Test} from "../utils/Test.sol";
 
 contract LibrariesTest is Test {
@@ -150,6 +151,12 @@ contract LibrariesTest is Test {
     {
         assertTrue(!isByShort(address(0), digest, r, vs), "short");
         assertTrue(!this.isBy(address(0), digest, any), "long");
+    }
+
+    /// @dev In a call of its own the memory behind a short answer is still zero, as the magic value's is.
+    function test_Signatures_RefusesAShortAnswer() public {
+        address wallet = address(new ShortWallet());
+        assertTrue(!this.isBy(wallet, keccak256("digest"), ""), "refused");
     }
 
     function testFuzz_Signatures_FormsAgree(uint256 key, bytes32 digest) public pure {

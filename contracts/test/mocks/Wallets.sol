@@ -67,6 +67,17 @@ contract RevertingWallet is Wallet {
     }
 }
 
+/// @notice Reverts, with the magic value for its reason.
+contract MagicRevertingWallet is Wallet {
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        bytes32 answer = bytes32(IERC1271.isValidSignature.selector);
+        assembly ("memory-safe") {
+            mstore(0, answer)
+            revert(0, 32)
+        }
+    }
+}
+
 /// @notice Burns all the gas it is given.
 contract BurningWallet is Wallet {
     function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
