@@ -39,6 +39,7 @@ check: ## The inner loop: format, lints, generated files, licences, unit tests o
 .PHONY: test
 test: setup check ## Everything: units, contracts, charts, images, end to end on real clusters
 	npm test --prefix contracts
+	tests/charts/check.sh
 	$(MAKE) images
 	images/test.sh
 	EAI_ANVIL="$$($(OUT)/debug/eai-testbed build foundry)/anvil" $(CARGO) test -q --workspace --exclude eai-e2e
