@@ -10,7 +10,14 @@ use crate::{duration::Seconds, output::Format};
 
 /// EAI from a shell: as a kubectl plugin, `kubectl eai`.
 #[derive(Debug, Parser)]
-#[command(name = "kubectl-eai", bin_name = "kubectl eai", version, about, max_term_width = 120)]
+#[command(
+    name = "kubectl-eai",
+    bin_name = "kubectl eai",
+    version,
+    about,
+    max_term_width = 120,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 forbidden, 5 the chain can't be reached."
+)]
 pub struct Cli {
     /// How to print.
     #[arg(short, long, value_enum, default_value_t, global = true)]

@@ -102,7 +102,7 @@ impl Standing {
                 "Secrets {KUBECONFIG_SECRET} and {AGENT_CONFIG_SECRET} are awaited in namespace {namespace}: run kubectl eai join {member} --push"
             ),
             Self::KubeconfigRefused(why) => format!(
-                "the kubeconfig in Secret {KUBECONFIG_SECRET} isn't taken: {why}; then run kubectl eai join {member} --push again"
+                "the kubeconfig in Secret {KUBECONFIG_SECRET} isn't taken: {why}, and run kubectl eai join {member} --push again"
             ),
             Self::NoAgentImage => {
                 "this hub runs no agents for push members: set agent.image in its chart's values".to_owned()
