@@ -31,7 +31,7 @@ use crate::{
     clients::{self, Bearer, ClientError},
     config::{Config, Mode},
     context::{Context, Stores, Tracks},
-    identity::{Applicant, Identity, IdentityError, Keeper},
+    identity::{Applicant, Identity, IdentityError, Keeper, LOOK, POLL},
     link::Heartbeat,
     metrics::Metrics,
     probe::Prober,
@@ -141,11 +141,13 @@ impl Base {
             keys: Arc::clone(&identity.keys),
             owner: self.key.address(),
             cluster_uid: namespaces.get("kube-system").await?.uid().unwrap_or_default(),
+            poll: POLL,
         };
         let keeper = Keeper {
             identity: identity.clone(),
             bearer: self.bearer.clone(),
             namespace: self.hub_namespace(),
+            look: LOOK,
             refused: Arc::clone(&refused),
             metrics: Arc::new(self.metrics.clone()),
         };

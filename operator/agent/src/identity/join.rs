@@ -19,7 +19,7 @@ use super::Membership;
 use crate::{clients::Bearer, config::Config, link::with_timeout};
 
 /// Between looks at the ComputeNode while the admin decides.
-const POLL: Duration = Duration::from_secs(2);
+pub const POLL: Duration = Duration::from_secs(2);
 /// How much of its life a token must have left to be of use.
 const USABLE: Duration = Duration::from_secs(30);
 
@@ -37,6 +37,8 @@ pub struct Applicant {
     pub owner: Address,
     /// The UID of the member's kube-system namespace.
     pub cluster_uid: String,
+    /// Between looks at the ComputeNode while the admin decides: [`POLL`].
+    pub poll: Duration,
 }
 
 /// Why joining doesn't go on. All but the last may pass: joining is tried again.
@@ -99,7 +101,7 @@ pub async fn join(applicant: &Applicant) -> Result<Membership, JoinError> {
         if let Some(membership) = open(&node, &applicant.keys, Timestamp::now()) {
             return Ok(membership);
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(applicant.poll).await;
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Keeper {
     pub bearer: Bearer,
     /// The member's namespace on the hub.
     pub namespace: String,
+    /// Between looks at the clock.
+    pub look: Duration,
     /// Told when the hub doesn't know the token any more.
     pub refused: Arc<Notify>,
     /// Figures.
@@ -59,6 +61,7 @@ impl Keeper {
                 namespace: self.namespace.clone(),
                 bearer: self.bearer.clone(),
                 identity: self.identity.clone(),
+                look: self.look,
                 refused: Arc::clone(&self.refused),
                 metrics: Arc::clone(&self.metrics),
             };

@@ -7,7 +7,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
-pub use join::{Applicant, join};
+pub use join::{Applicant, POLL, join};
 pub use membership::Keeper;
-pub use renew::Renewal;
+pub use renew::{LOOK, Renewal};
 pub use secret::{Identity, IdentityError, Membership, NAME as SECRET};

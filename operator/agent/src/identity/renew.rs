@@ -21,7 +21,7 @@ use crate::{clients::Bearer, link::with_timeout, metrics::Metrics};
 /// The longest life that the hub allows.
 const LIFE_SECONDS: i64 = 3600;
 /// Between looks: a machine that slept wakes with a clock that has moved on, which no timer knows.
-const LOOK: Duration = Duration::from_secs(20);
+pub const LOOK: Duration = Duration::from_secs(20);
 
 /// Renews a membership.
 pub struct Renewal {
@@ -33,6 +33,8 @@ pub struct Renewal {
     pub bearer: Bearer,
     /// Where the token is kept.
     pub identity: Identity,
+    /// Between looks at the clock: [`LOOK`].
+    pub look: Duration,
     /// Told when the hub doesn't know the token any more.
     pub refused: Arc<Notify>,
     /// Figures.
@@ -49,7 +51,7 @@ impl Renewal {
             let refused = tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.refused.notified() => true,
-                () = tokio::time::sleep(LOOK) => false,
+                () = tokio::time::sleep(self.look) => false,
             };
             let now = Timestamp::now();
             if now < renew_at && !refused {

@@ -31,7 +31,8 @@ pub async fn write(
     let uid = assignment.metadata.uid.as_deref().unwrap_or_default();
     let told = context.tracks.with(name, uid, |track| track.told);
     let recent = told.is_some_and(|at| at.elapsed() + EARLY < USAGE_EVERY);
-    if assignment.status.is_some() && !worth_telling(previous, status, recent) {
+    let any = told.is_some() || assignment.status.is_some();
+    if any && !worth_telling(previous, status, recent) {
         return Ok(());
     }
     let api: Api<Assignment> = Api::namespaced(context.hub.clone(), &context.hub_namespace);

@@ -1,6 +1,9 @@
 //! What tests share: a configuration, Assignments, and objects as a member's cluster would show them.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::type_complexity)]
 
+pub mod api;
+pub mod world;
+
 use std::sync::Arc;
 
 use eai_api::{Assignment, AssignmentSpec, AssignmentStatus};
