@@ -143,22 +143,22 @@ impl Unfunded {
     }
 
     fn words(self, payer: Address, namespace: &str) -> String {
-        let authorize = format!("kubectl eai authorize -n {namespace}");
+        let authorize = format!("kubectl eai authorize -n {namespace} --cap AMOUNT --max-rate RATE");
         match self {
             Self::Balance { needed, free } => format!(
-                "The job needs a hold of {needed} EAI and {payer} has {free} free in the escrow; run `kubectl eai deposit                  AMOUNT` as {payer}, or wait for refunds."
+                "The job needs a hold of {needed} EAI and {payer} has {free} free in the escrow; run `kubectl eai deposit AMOUNT` as {payer}, or wait for refunds."
             ),
             Self::NotAuthorised => format!(
-                "{payer} hasn't authorised this hub for namespace {namespace} as it is now (an authorisation isn't                  inherited by a namespace made again); run `{authorize}` as {payer}."
+                "{payer} hasn't authorised this hub for namespace {namespace} as it is now (an authorisation isn't inherited by a namespace made again); run `{authorize}` as {payer}."
             ),
             Self::Expired => {
                 format!("{payer}'s authorisation for namespace {namespace} has expired; run `{authorize}` as {payer}.")
             }
             Self::Cap { needed, left } => format!(
-                "The job needs a hold of {needed} EAI and {payer}'s authorisation for namespace {namespace} has {left}                  left; run `{authorize}` with a higher cap as {payer}, or wait for refunds."
+                "The job needs a hold of {needed} EAI and {payer}'s authorisation for namespace {namespace} has {left} left; run `{authorize}` with a higher cap as {payer}, or wait for refunds."
             ),
             Self::Rate { asked, allowed } => format!(
-                "The cheapest member that fits asks {asked} EAI per unit-hour and {payer} allows {allowed} for namespace                  {namespace}; run `{authorize}` with a higher rate as {payer}, or wait for a cheaper member."
+                "The cheapest member that fits asks {asked} EAI per unit-hour and {payer} allows {allowed} for namespace {namespace}; run `{authorize}` with a higher rate as {payer}, or wait for a cheaper member."
             ),
             Self::Budget { budget } => {
                 format!("The budget of {budget} EAI was spent on earlier attempts; raise spec.budget to go on.")
