@@ -5,7 +5,7 @@ use eai_core::money::Amount;
 use eai_e2e::{deploy::HUB_NAMESPACE, report::assignment_name, run, usage::Runs};
 use serde_json::{Value, json};
 
-use crate::support::{text, world};
+use crate::support::{END, START, text, world};
 
 const SECOND: &str = "e2e-second-hub";
 const JOBS: usize = 6;
@@ -30,25 +30,40 @@ fn second_hub() -> Value {
     hub
 }
 
+/// A second hub that goes with its last mention, whatever happens in between.
+struct SecondHub;
+
+impl SecondHub {
+    fn start() -> Self {
+        let hub = &world().stage.hub;
+        let second = Self;
+        hub.apply(&second_hub().to_string()).unwrap();
+        let name = format!("deployment/{SECOND}");
+        hub.kubectl(&["rollout", "status", &name, "-n", HUB_NAMESPACE, "--timeout=180s"]).unwrap();
+        second
+    }
+}
+
+impl Drop for SecondHub {
+    fn drop(&mut self) {
+        let delete = ["delete", "deployment", SECOND, "-n", HUB_NAMESPACE, "--ignore-not-found", "--timeout=180s"];
+        let gone = world().stage.hub.kubectl(&delete);
+        assert!(gone.is_ok() || std::thread::panicking(), "{gone:?}");
+    }
+}
+
 #[test]
 fn two_hubs_that_race_make_one_attempt_and_one_lease_of_each_job() {
     let w = world();
-    let hub = &w.stage.hub;
     let vendor = w.vendor("race", "1");
     let before = w.wealth(&vendor);
-    hub.apply(&second_hub().to_string()).unwrap();
-    hub.kubectl(&["rollout", "status", &format!("deployment/{SECOND}"), "-n", HUB_NAMESPACE, "--timeout=60s"]).unwrap();
-    let outcome = std::panic::catch_unwind(|| {
-        let jobs: Vec<_> = (0..JOBS).map(|n| w.submit(&vendor, &format!("raced-{n}"), 3, &json!({}))).collect();
-        jobs.iter()
-            .map(|job| w.reach(job, "Succeeded", 150))
-            .map(|job| once(&job))
-            .fold(Amount::ZERO, |sum, paid| sum.checked_add(paid).unwrap())
-    });
-    hub.kubectl(&["delete", "deployment", SECOND, "-n", HUB_NAMESPACE, "--timeout=60s"]).unwrap();
-    let paid = outcome.unwrap();
+    let second = SecondHub::start();
+    let jobs: Vec<_> = (0..JOBS).map(|n| w.submit(&vendor, &format!("raced-{n}"), 3, &json!({}))).collect();
+    let ended = jobs.iter().map(|job| w.reach(job, "Succeeded", END));
+    let paid = ended.fold(Amount::ZERO, |sum, job| sum.checked_add(once(&job)).unwrap());
+    drop(second);
     assert_eq!(w.wealth(&vendor), before.checked_sub(paid).unwrap(), "the vendor lost only what was paid");
-    vendor.leave(&w.stage, 60).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 /// Asserts that a job was attempted once, ran once and was paid once; returns what was paid.
@@ -78,7 +93,7 @@ pub fn once(job: &Value) -> Amount {
 #[test]
 fn one_hub_leads() {
     let w = world();
-    let lease = run::wait("a leader", 60, || {
+    let lease = run::wait("a leader", START, || {
         let lease =
             w.stage.hub.get(&["lease", "eai-operator", "-n", HUB_NAMESPACE]).map_err(|error| error.to_string())?;
         if lease["spec"]["holderIdentity"].is_string() { Ok(lease) } else { Err(lease.to_string()) }

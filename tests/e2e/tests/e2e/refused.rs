@@ -3,7 +3,7 @@
 use eai_e2e::{jobs, run};
 use serde_json::{Value, json};
 
-use crate::support::{says, text, world};
+use crate::support::{END, START, says, text, world};
 
 #[test]
 fn an_image_without_a_digest_is_refused_by_its_field() {
@@ -14,7 +14,7 @@ fn an_image_without_a_digest_is_refused_by_its_field() {
     let (code, said) = w.stage.hub.try_kubectl(&["apply", "-f", "-"], Some(&job.to_string())).unwrap();
     assert_ne!(code, 0);
     says(&said, &["spec.image: Invalid value", "name the image by registry and digest", "a tag may change"]);
-    vendor.leave(&w.stage, 60).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_negative_or_malformed_amount_is_refused_by_its_field() {
         assert_ne!(code, 0, "{field}: {amount}");
         says(&said, &[&format!("spec.{field}: Invalid value: \"{amount}\""), "write an amount of EAI"]);
     }
-    vendor.leave(&w.stage, 60).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_job_that_no_member_fits_is_told_which_resource_is_short_on_which_member_by_
     let vendor = w.vendor("toobig", "20");
     let before = w.wealth(&vendor);
     let job = w.submit(&vendor, "too-big", 1, &json!({"accelerator": {"resource": "nvidia.com/gpu", "count": 64}}));
-    let said = w.reason(&job, "NoMemberFits", 60);
+    let said = w.reason(&job, "NoMemberFits", START);
     says(&said, &["home", "cloud", "nvidia.com/gpu", "64 needed"]);
     let refusals = job.read(&w.stage.hub).unwrap()["status"]["refusals"].clone();
     for line in ["cloud: 4 of 4 nvidia.com/gpu free, 64 needed", "home: 2 of 2 nvidia.com/gpu free, 64 needed"] {
@@ -47,7 +47,7 @@ fn a_job_that_no_member_fits_is_told_which_resource_is_short_on_which_member_by_
     let explained = vendor.eai(&w.stage, &["explain", "too-big"]).unwrap();
     says(&explained, &["home", "nvidia.com/gpu"]);
     assert_eq!(w.wealth(&vendor), before);
-    vendor.leave(&w.stage, 90).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 #[test]
@@ -57,14 +57,14 @@ fn a_namespace_whose_payer_authorised_nothing_runs_nothing_and_is_told_the_comma
     vendor.deposit(&w.stage, "1").unwrap();
     let before = w.wealth(&vendor);
     let job = w.submit(&vendor, "unpaid", 1, &json!({}));
-    let said = w.reason(&job, "NotAuthorised", 60);
+    let said = w.reason(&job, "NotAuthorised", START);
     says(&said, &["kubectl eai authorize", &vendor.namespace, &vendor.person.address.to_string()]);
     let object = job.read(&w.stage.hub).unwrap();
     assert_eq!(jobs::condition(&object, "Funded").map(|c| text(&c["status"])), Some("False"));
     assert_eq!(w.wealth(&vendor), before);
     vendor.authorize(&w.stage, "1", "5").unwrap();
-    w.reach(&job, "Succeeded", 120);
-    vendor.leave(&w.stage, 90).unwrap();
+    w.reach(&job, "Succeeded", END);
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 #[test]
@@ -72,13 +72,13 @@ fn a_namespace_that_was_deleted_and_made_again_inherits_no_authorisation() {
     let w = world();
     let vendor = w.vendor("remade", "1");
     let before = w.wealth(&vendor);
-    vendor.leave(&w.stage, 60).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
     w.stage.hub.kubectl(&["create", "namespace", &vendor.namespace]).unwrap();
     let job = w.submit(&vendor, "inherits", 1, &json!({}));
-    let said = w.reason(&job, "NotAuthorised", 60);
+    let said = w.reason(&job, "NotAuthorised", START);
     says(&said, &["kubectl eai authorize", "made again"]);
     assert_eq!(w.wealth(&vendor), before);
-    vendor.leave(&w.stage, 90).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 /// A kubeconfig in which nothing is wrong but that its user runs a program.
@@ -127,7 +127,7 @@ fn a_kubeconfig_that_runs_a_plugin_is_refused_by_the_hub() {
     let hub = &w.stage.hub;
     // What an earlier run left, if it failed.
     let _ = run::attempt_text(w.stage.eai(None).unwrap().args(["leave", "e2e-plugin", "--yes"]), None);
-    let _ = hub.try_kubectl(&["wait", "--for=delete", "namespace/cn-e2e-plugin", "--timeout=90s"], None);
+    let _ = hub.try_kubectl(&["wait", "--for=delete", "namespace/cn-e2e-plugin", "--timeout=180s"], None);
     let node = json!({
         "apiVersion": "eai.network/v1alpha1",
         "kind": "ComputeNode",
@@ -135,7 +135,7 @@ fn a_kubeconfig_that_runs_a_plugin_is_refused_by_the_hub() {
         "spec": {"owner": w.stage.people.miners[0].address, "connection": "Push", "accepted": true},
     });
     hub.apply(&node.to_string()).unwrap();
-    run::wait("the namespace cn-e2e-plugin", 30, || {
+    run::wait("the namespace cn-e2e-plugin", START, || {
         hub.get(&["namespace", "cn-e2e-plugin"]).map(|_| ()).map_err(|error| error.to_string())
     })
     .unwrap();
@@ -144,7 +144,7 @@ fn a_kubeconfig_that_runs_a_plugin_is_refused_by_the_hub() {
     let config = secret("agent-config", json!({"agent.yaml": "{}", "owner-key": w.stage.people.miners[0].key}));
     hub.apply(&kubeconfig.to_string()).unwrap();
     hub.apply(&config.to_string()).unwrap();
-    let node = run::wait("the refusal", 60, || {
+    let node = run::wait("the refusal", START, || {
         let node = hub.get(&["computenode", "e2e-plugin"]).map_err(|error| error.to_string())?;
         match jobs::condition(&node, "Stalled") {
             Some(stalled) if stalled["reason"] == "KubeconfigRefused" => Ok(node),
@@ -156,5 +156,5 @@ fn a_kubeconfig_that_runs_a_plugin_is_refused_by_the_hub() {
     let made = hub.get(&["deployments", "-n", "cn-e2e-plugin"]).unwrap();
     assert_eq!(made["items"], json!([]), "an agent was started with it");
     run::output(w.stage.eai(None).unwrap().args(["leave", "e2e-plugin", "--yes"])).unwrap();
-    hub.kubectl(&["wait", "--for=delete", "namespace/cn-e2e-plugin", "--timeout=90s"]).unwrap();
+    hub.kubectl(&["wait", "--for=delete", "namespace/cn-e2e-plugin", "--timeout=180s"]).unwrap();
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     racing::once,
-    support::{text, world},
+    support::{END, START, text, world},
 };
 
 /// Kills a Deployment's pods at once, and waits until new ones serve.
@@ -20,14 +20,14 @@ fn kill_pods(cluster: &eai_e2e::Cluster, namespace: &str, deployment: &str) {
     };
     cluster.kubectl(&["delete", "pods", "-n", namespace, "-l", &selector, "--grace-period=0", "--force"]).unwrap();
     let deployment = format!("deployment/{deployment}");
-    cluster.kubectl(&["rollout", "status", &deployment, "-n", namespace, "--timeout=90s"]).unwrap();
+    cluster.kubectl(&["rollout", "status", &deployment, "-n", namespace, "--timeout=180s"]).unwrap();
 }
 
 /// A job on `home` that runs for `seconds`, once it runs.
 fn running(vendor: &eai_e2e::vendor::Vendor, seconds: u64) -> Job {
     let w = world();
     let job = w.submit(vendor, "survivor", seconds, &json!({"placement": {"members": ["home"]}}));
-    w.reach(&job, "Running", 60);
+    w.reach(&job, "Running", START);
     job
 }
 
@@ -49,8 +49,8 @@ fn a_job_survives_the_hub_being_killed() {
     let vendor = w.vendor("hub-killed", "1");
     let job = running(&vendor, 20);
     kill_pods(&w.stage.hub, HUB_NAMESPACE, "eai-operator");
-    ends_once(&job, 120);
-    vendor.leave(&w.stage, 60).unwrap();
+    ends_once(&job, END);
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn a_job_survives_its_agent_being_killed() {
     let vendor = w.vendor("agent-killed", "1");
     let job = running(&vendor, 20);
     kill_pods(&w.stage.member("home").unwrap().cluster, AGENT_NAMESPACE, "eai-agent");
-    ends_once(&job, 120);
-    vendor.leave(&w.stage, 60).unwrap();
+    ends_once(&job, END);
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 /// The chain is away while the work ends, and comes back where it was.
@@ -70,9 +70,9 @@ fn a_job_survives_the_chain_being_killed() {
     let Some(testbed) = &w.stage.testbed else { return };
     let vendor = w.vendor("chain-killed", "1");
     let before = w.wealth(&vendor);
-    let job = running(&vendor, 8);
+    let job = running(&vendor, 20);
     testbed.kill(Service::Chain).unwrap();
-    let finished = run::wait("the work to end without a chain", 60, || {
+    let finished = run::wait("the work to end without a chain", START, || {
         let object = job.read(&w.stage.hub).map_err(|error| error.to_string())?;
         match text(&object["status"]["phase"]) {
             "Settling" => Ok(()),
@@ -81,10 +81,10 @@ fn a_job_survives_the_chain_being_killed() {
     });
     testbed.start(Service::Chain).unwrap();
     finished.unwrap();
-    let done = ends_once(&job, 90);
+    let done = ends_once(&job, END);
     let paid = w.lease(&done["status"]["attempt"]).unwrap().paid;
     assert_eq!(w.wealth(&vendor), before.checked_sub(paid).unwrap());
-    vendor.leave(&w.stage, 60).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
 }
 
 /// All at once, in the worst order: each comes back to a world that went on without it.
@@ -103,7 +103,7 @@ fn a_job_survives_hub_agent_and_chain_being_killed_together() {
     if let Some(testbed) = &w.stage.testbed {
         testbed.start(Service::Chain).unwrap();
     }
-    cluster.kubectl(&["rollout", "status", "deployment/eai-operator", "-n", HUB_NAMESPACE, "--timeout=90s"]).unwrap();
-    ends_once(&job, 150);
-    vendor.leave(&w.stage, 60).unwrap();
+    cluster.kubectl(&["rollout", "status", "deployment/eai-operator", "-n", HUB_NAMESPACE, "--timeout=180s"]).unwrap();
+    ends_once(&job, END);
+    vendor.leave(&w.stage, START).unwrap();
 }

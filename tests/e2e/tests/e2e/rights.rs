@@ -8,7 +8,7 @@ use eai_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{says, text, world};
+use crate::support::{START, says, text, world};
 
 /// Asserts that each of these fails, and is called forbidden.
 #[track_caller]
@@ -179,5 +179,5 @@ fn a_vendor_reads_the_logs_and_outputs_of_their_own_namespace_and_of_no_other() 
         &[&["get", "aijob", name, "-n", demo::NAMESPACE], &["get", "aijobs", "-A"], &["get", "assignments", "-A"]],
     );
     w.stage.hub.kubectl(&["delete", "sa,rolebinding", "e2e-editor", "-n", demo::NAMESPACE]).unwrap();
-    other.leave(&w.stage, 60).unwrap();
+    other.leave(&w.stage, START).unwrap();
 }

@@ -5,7 +5,7 @@ use eai_core::epoch::Epoch;
 use eai_e2e::run;
 use serde_json::{Value, json};
 
-use crate::support::{says, text, world};
+use crate::support::{START, says, text, world};
 
 const HUB: &str = "--as=system:serviceaccount:eai-system:eai-operator";
 const MEMBER: &str = "home";
@@ -85,7 +85,7 @@ fn what_the_owner_does_not_allow_is_refused_and_never_runs_even_with_the_hubs_ri
 
 /// What the agent says once it has refused.
 fn refusal(name: &str) -> eai_e2e::Result<Value> {
-    run::wait(&format!("the refusal of {name}"), 30, || {
+    run::wait(&format!("the refusal of {name}"), START, || {
         let object =
             world().stage.hub.get(&["assignment", name, "-n", "cn-home"]).map_err(|error| error.to_string())?;
         match text(&object["status"]["phase"]) {

@@ -18,6 +18,12 @@ use eai_e2e::{
 };
 use serde_json::{Value, json};
 
+/// Seconds that one step may take: a container's start, a pause, a namespace's end. It takes a few, but the machine that
+/// runs three clusters may have other things to do, and a bound is no figure.
+pub const START: u64 = 180;
+/// Seconds that a job may take to its end, or a crowd of jobs to anything.
+pub const END: u64 = 400;
+
 /// Everything that is up.
 pub struct World {
     pub stage: Stage,
@@ -33,6 +39,7 @@ pub fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         eai_runtime::tls::init();
+        say_failures_at_once();
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/demo");
         let dir = std::env::var_os("EAI_STAGE").map_or(demo, PathBuf::from).components().collect::<PathBuf>();
         let record = dir.join("stage.json");
@@ -50,6 +57,17 @@ pub fn world() -> &'static World {
             runtime,
         }
     })
+}
+
+/// What fails is said at once, not only once all tests have run: somebody may stop them before.
+fn say_failures_at_once() {
+    use std::io::Write as _;
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // Not through eprintln!, which the tests' harness keeps to itself.
+        let _ = writeln!(std::io::stderr(), "\n{panic}");
+        usual(panic);
+    }));
 }
 
 impl World {

@@ -6,7 +6,7 @@ use eai_core::money::Amount;
 use eai_e2e::{deploy::HUB_NAMESPACE, join::AGENT_NAMESPACE, run};
 use serde_json::{Value, json};
 
-use crate::support::{text, world};
+use crate::support::{START, text, world};
 
 /// Objects that are on their way out but can't go.
 fn stuck(cluster: &eai_e2e::Cluster) -> Vec<String> {
@@ -24,7 +24,7 @@ fn uninstalling_with_work_under_way_leaves_nothing_stuck_and_no_money_behind() {
     let before = w.wealth(&vendor);
     let on = |member: &str| json!({"placement": {"members": [member]}});
     let jobs = [w.submit(&vendor, "at-home", 600, &on("home")), w.submit(&vendor, "in-cloud", 600, &on("cloud"))];
-    let attempts = jobs.each_ref().map(|job| w.reach(job, "Running", 60)["status"]["attempt"].clone());
+    let attempts = jobs.each_ref().map(|job| w.reach(job, "Running", START)["status"]["attempt"].clone());
 
     // The hub first, as its admin does it: its hook ends jobs, closes leases and lets members go.
     hub.helm(&["uninstall", "eai-hub", "-n", HUB_NAMESPACE, "--wait", "--timeout=300s"]).unwrap();
@@ -34,9 +34,9 @@ fn uninstalling_with_work_under_way_leaves_nothing_stuck_and_no_money_behind() {
         sum.checked_add(lease.paid).unwrap()
     });
     assert_eq!(w.wealth(&vendor), before.checked_sub(paid).unwrap());
-    vendor.leave(&w.stage, 60).unwrap();
+    vendor.leave(&w.stage, START).unwrap();
     hub.helm(&["uninstall", "eai-crds", "-n", HUB_NAMESPACE, "--wait", "--timeout=120s"]).unwrap();
-    hub.kubectl(&["delete", "namespace", HUB_NAMESPACE, "--timeout=90s"]).unwrap();
+    hub.kubectl(&["delete", "namespace", HUB_NAMESPACE, "--timeout=180s"]).unwrap();
     let left = hub.get(&["namespaces"]).unwrap();
     let names = left["items"].as_array().unwrap().iter().map(|namespace| text(&namespace["metadata"]["name"]));
     assert_eq!(names.filter(|name| name.starts_with("cn-")).collect::<Vec<_>>(), Vec::<&str>::new());
@@ -48,11 +48,11 @@ fn uninstalling_with_work_under_way_leaves_nothing_stuck_and_no_money_behind() {
         let cluster = &member.cluster;
         cluster.helm(&["uninstall", "eai-agent", "-n", AGENT_NAMESPACE, "--wait", "--timeout=300s"]).unwrap();
         cluster
-            .kubectl(&["delete", "namespace", AGENT_NAMESPACE, "eai-work", "--ignore-not-found", "--timeout=90s"])
+            .kubectl(&["delete", "namespace", AGENT_NAMESPACE, "eai-work", "--ignore-not-found", "--timeout=180s"])
             .unwrap();
     }
     for cluster in w.stage.members.iter().map(|member| &member.cluster).chain([hub]) {
-        run::wait(&format!("{}: namespaces to go", cluster.name), 30, || match stuck(cluster) {
+        run::wait(&format!("{}: namespaces to go", cluster.name), START, || match stuck(cluster) {
             left if left.is_empty() => Ok(()),
             left => Err(left.join(", ")),
         })
