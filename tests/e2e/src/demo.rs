@@ -72,6 +72,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 async fn show(stage: &Stage, start: Instant) -> Result<()> {
+    deploy::forget_another_chain(stage).await?;
     let (images, contracts) = install(stage, start)?;
     let before = Balances::read(&contracts).await?;
     step(start, "the vendor deposits 20 EAI and authorises the hub for its namespace");

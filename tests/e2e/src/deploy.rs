@@ -74,6 +74,12 @@ pub fn contracts(stage: &Stage) -> Result<Contracts> {
                 .env("OUT", &book),
         )?;
     }
+    address_book(stage)
+}
+
+/// What an earlier deployment wrote down.
+fn address_book(stage: &Stage) -> Result<Contracts> {
+    let book = stage.dir.join("addresses.json");
     let text = run::read(&book)?;
     let book: Value = serde_json::from_str(&text).map_err(|error| Error::unexpected("addresses.json", error))?;
     let address = |field: &str| -> Result<Address> {
@@ -86,6 +92,16 @@ pub fn contracts(stage: &Stage) -> Result<Contracts> {
         token: address("token")?,
         escrow: address("escrow")?,
     })
+}
+
+/// Drops what was written down for a chain that is gone: a testbed that was made anew has a new one.
+pub async fn forget_another_chain(stage: &Stage) -> Result<()> {
+    let Ok(contracts) = address_book(stage) else { return Ok(()) };
+    if contracts.reader()?.token().await.is_ok() {
+        return Ok(());
+    }
+    let book = stage.dir.join("addresses.json");
+    std::fs::remove_file(&book).map_err(|source| Error::File { path: book, source })
 }
 
 /// Installs the CRDs and the hub with helm and waits until it serves.
