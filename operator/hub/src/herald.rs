@@ -45,6 +45,13 @@ impl Herald {
         (Self(sender), receiver)
     }
 
+    /// Tells only if there is little else to tell.
+    pub fn mention(&self, news: News) {
+        if self.0.capacity() > ROOM / 2 {
+            self.tell(news);
+        }
+    }
+
     /// Tells, or drops it if there is too much to tell.
     pub fn tell(&self, news: News) {
         if self.0.try_send(news).is_err() {

@@ -24,6 +24,8 @@ use crate::{
     world::{self, Change, World},
 };
 
+/// How long to wait, at first, after the chain couldn't be used.
+const CHAIN_RETRY: Duration = Duration::from_secs(1);
 /// How often to try again to say who this hub is.
 const PUBLISH_RETRY: Duration = Duration::from_secs(10);
 
@@ -79,6 +81,7 @@ async fn work(
     let windows = Windows {
         open: Duration::from_millis(hub.ctx.config.open_window_ms),
         settle: Duration::from_millis(hub.ctx.config.settle_window_ms),
+        retry: CHAIN_RETRY,
     };
     futures::join!(
         aijob::run(hub.clone(), until(&shutdown, received(jobs))),

@@ -35,7 +35,7 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
     });
     let client = Client::try_default().await.map_err(|error| Fatal::new("the API server's address", error))?;
     match cli.command {
-        Some(Command::Cleanup) => cleanup::run(client).await,
+        Some(Command::Cleanup) => cleanup::run(client, &cli.config.namespace).await,
         None => Box::pin(operate(client, cli.config)).await,
     }
 }

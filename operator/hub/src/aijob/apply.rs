@@ -310,9 +310,9 @@ pub async fn tell_assignment(
     Ok(written)
 }
 
-/// Tells people what is said of a job.
-pub fn event(hub: &Hub, job: &AIJob, say: &Say) {
-    hub.herald.tell(News::about(job, say.is_warning(), say.reason(), say.message()));
+/// Tells people why a job waits, if there is nothing more important to tell.
+pub fn waiting_event(hub: &Hub, job: &AIJob, say: &Say) {
+    hub.herald.mention(News::about(job, say.is_warning(), say.reason(), say.message()));
 }
 
 /// Tells people that a member is claimed.

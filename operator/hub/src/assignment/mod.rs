@@ -4,6 +4,8 @@
 //! says what was noted, and deletes it once the member had time to read that.
 
 pub mod build;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,

@@ -56,16 +56,7 @@ fn holds_capacity(attempt: &Attempt) -> bool {
 fn member(known: &Known<'_>) -> Member {
     let spec = &known.node.spec;
     let name = known.node.name_any();
-    let conditions = known.node.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let closed = if spec.cordon {
-        Some("is cordoned".to_owned())
-    } else if !condition::is_true(conditions, AVAILABLE) {
-        Some("isn't available now: its agent hasn't been heard from".to_owned())
-    } else if known.report.is_none() {
-        Some("hasn't reported what it has yet".to_owned())
-    } else {
-        None
-    };
+    let closed = closed(known);
     let attributes = BTreeMap::from([
         ("form", format!("{:?}", spec.form)),
         ("site", format!("{:?}", spec.site)),
@@ -89,6 +80,19 @@ fn member(known: &Known<'_>) -> Member {
         offers,
         nodes: report.map(|r| r.nodes.iter().map(node).collect()).unwrap_or_default(),
     }
+}
+
+/// Why a member takes no new work at all, if it doesn't.
+fn closed(known: &Known<'_>) -> Option<String> {
+    if known.node.spec.cordon {
+        return Some("is cordoned".to_owned());
+    }
+    let conditions = known.node.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    if !condition::is_true(conditions, AVAILABLE) {
+        let why = conditions.iter().find(|c| c.type_ == AVAILABLE).map(|c| c.message.trim_end_matches('.'));
+        return Some(why.filter(|why| !why.is_empty()).map_or("isn't available now".to_owned(), ToOwned::to_owned));
+    }
+    known.report.is_none().then(|| "hasn't reported yet what it has".to_owned())
 }
 
 fn node(report: &NodeReport) -> Node {

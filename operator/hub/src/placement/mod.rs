@@ -53,6 +53,7 @@ const RESYNC: Duration = Duration::from_secs(30);
 
 /// Makes passes whenever `hub.pass` is woken, until `shutdown`.
 pub async fn run(hub: &Hub, scribe: &Scribe, shutdown: CancellationToken) {
+    let mut pause = DEBOUNCE;
     loop {
         let resync = Instant::now() + RESYNC;
         let next = hub.backoffs.next().map_or(resync, |at| resync.min(Instant::from_std(at)));
@@ -61,13 +62,15 @@ pub async fn run(hub: &Hub, scribe: &Scribe, shutdown: CancellationToken) {
             () = sleep_until(next) => {}
             () = shutdown.cancelled() => return,
         }
-        sleep(DEBOUNCE).await;
+        sleep(pause).await;
         let began = Instant::now();
         let jobs = hub.world.jobs.all();
         hub.metrics.count(jobs.iter().map(AsRef::as_ref));
         if once(hub, scribe, &jobs).await {
             hub.metrics.passed(began.elapsed());
         }
+        // However much changes, passes take half of the time at most.
+        pause = DEBOUNCE.max(began.elapsed());
     }
 }
 
@@ -149,6 +152,8 @@ async fn carry_out(hub: &Hub, scribe: &Scribe, waiting: &[Waiting], verdicts: Ve
                 hub.metrics.decided(say.reason());
                 scribe.say(&waiting.job, say, lines, false);
             }
+            // Whoever made it unknown wakes the next pass.
+            Verdict::Unknown => {}
             Verdict::GiveUp(say) => {
                 hub.metrics.decided("GiveUp");
                 scribe.say(&waiting.job, say, Vec::new(), true);

@@ -61,6 +61,8 @@ pub enum Verdict {
     Wait(Say, Vec<String>),
     /// Every member that could take it has refused it.
     GiveUp(Say),
+    /// It can't be told now; another pass follows.
+    Unknown,
 }
 
 /// Decides about each job in turn.
@@ -83,6 +85,9 @@ fn one(world: &mut World<'_>, refused: &mut HashMap<RequestKey, Vec<String>>, wa
             );
         }
     };
+    if !world.till.knows(job.spec.payment.account, waiting.namespace) {
+        return without_chain(world, job);
+    }
     if let Some(say) = unpayable(world, waiting, &request, units) {
         return Verdict::Wait(say, Vec::new());
     }
@@ -106,17 +111,20 @@ fn one(world: &mut World<'_>, refused: &mut HashMap<RequestKey, Vec<String>>, wa
     }
 }
 
+/// Nothing is known of the payer's funds.
+fn without_chain(world: &World<'_>, job: &AIJob) -> Verdict {
+    let Some(trouble) = world.trouble else { return Verdict::Unknown };
+    let payer = job.spec.payment.account;
+    let message = format!("The chain can't be asked for {payer}'s funds now ({trouble}); the job waits.");
+    Verdict::Wait(Say::ChainUnavailable(message), Vec::new())
+}
+
 /// Why the payer can't pay for the job anywhere.
 fn unpayable(world: &World<'_>, waiting: &Waiting, request: &Request, units: MilliUnits) -> Option<Say> {
     let job = waiting.job.as_ref();
     let payer = job.spec.payment.account;
     if let Some(budget) = job.spec.budget.filter(|_| budget_left(job).is_some_and(Amount::is_zero)) {
         return Some(unfunded(waiting, Unfunded::Budget { budget }));
-    }
-    if !world.till.knows(payer, waiting.namespace) {
-        let trouble = world.trouble.unwrap_or("it hasn't answered yet");
-        let message = format!("The chain can't be asked for {payer}'s funds now ({trouble}); the job waits.");
-        return Some(Say::ChainUnavailable(message));
     }
     // The cheapest offer of the class there is; without one, only whether anything is authorised matters.
     let class = request.need.class();

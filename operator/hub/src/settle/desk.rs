@@ -280,6 +280,8 @@ impl Desk {
         let tray = R::tray(&mut books);
         tray.singly = singly;
         tray.put_back(batch);
+        drop(books);
+        R::bell(self).notify_one();
         jobs
     }
 

@@ -1,6 +1,8 @@
 //! Between jobs and the chain: openings, top-ups and vouchers in batches, looks at leases, and what payers can pay.
 
 mod desk;
+#[cfg(test)]
+mod tests;
 mod view;
 mod worker;
 

@@ -15,6 +15,9 @@ pub type Purse = (Address, NamespaceId);
 /// How long funds are kept fresh after somebody asked for them.
 const INTEREST: Duration = Duration::from_mins(1);
 
+/// How often funds are asked for in a row when we do something meanwhile.
+const TRIES: usize = 3;
+
 /// An account's funds for a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Funds {
@@ -88,35 +91,42 @@ impl View {
 
     /// Fetches what isn't known, or everything that anybody wants; says whether anything changed.
     pub async fn fetch(&self, ledger: &dyn Ledger, everything: bool) -> Result<bool, LedgerError> {
+        let mut changed = false;
+        for _ in 0..TRIES {
+            let (more, doubted) = self.fetch_once(ledger, everything).await?;
+            changed |= more;
+            if !doubted {
+                break;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Says whether anything changed, and whether we did something meanwhile that may make the answers old.
+    async fn fetch_once(&self, ledger: &dyn Ledger, everything: bool) -> Result<(bool, bool), LedgerError> {
         let (wanted, doings): (Vec<(Purse, Option<Funds>)>, u64) = {
             let known = self.lock();
             (known.purses.iter().map(|(purse, (funds, _))| (*purse, *funds)).collect(), known.doings)
         };
         let mut changed = false;
         let mut free: HashMap<Address, Amount> = HashMap::new();
-        for (purse, before) in wanted {
-            if before.is_some() && !everything {
-                continue;
-            }
-            let (payer, namespace) = purse;
+        for ((payer, namespace), before) in wanted.into_iter().filter(|(_, before)| before.is_none() || everything) {
             let free = match free.get(&payer) {
                 Some(free) => *free,
                 None => *free.entry(payer).or_insert(ledger.balance(payer).await?),
             };
             let grant = ledger.authorization(payer, ledger.hub_key(), namespace).await?;
             let now = Some(Funds { free, grant });
-            if before != now {
-                changed = true;
-                let mut known = self.lock();
-                if known.doings != doings {
-                    return Ok(true);
-                }
-                if let Some((slot, _)) = known.purses.get_mut(&purse) {
-                    *slot = now;
-                }
+            let mut known = self.lock();
+            if known.doings != doings {
+                return Ok((changed, true));
+            }
+            changed |= before != now;
+            if let Some((slot, _)) = known.purses.get_mut(&(payer, namespace)) {
+                *slot = now;
             }
         }
-        Ok(changed)
+        Ok((changed, false))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -1,7 +1,7 @@
 //! Carries what lies at the desk to the chain, and watches the chain.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +27,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// Between tries when the chain doesn't answer: doubled from the first to the last.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest time between tries when the chain doesn't answer.
 const LAST_RETRY: Duration = Duration::from_secs(15);
 /// How long batches under way are waited for when the process is to end.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
@@ -45,6 +44,8 @@ pub struct Windows {
     pub open: Duration,
     /// Vouchers.
     pub settle: Duration,
+    /// How long to wait after the chain couldn't be used; doubled each time, up to [`LAST_RETRY`].
+    pub retry: Duration,
 }
 
 /// What those who go to the chain take with them.
@@ -108,9 +109,9 @@ impl Carry for SignedVoucher {
 pub async fn carry(errand: &Errand, windows: Windows, shutdown: CancellationToken) {
     let all = async {
         futures::join!(
-            carry_kind::<OpenRequest>(errand, windows.open, &shutdown),
-            carry_kind::<TopUp>(errand, windows.open, &shutdown),
-            carry_kind::<SignedVoucher>(errand, windows.settle, &shutdown),
+            carry_kind::<OpenRequest>(errand, windows.open, windows.retry, &shutdown),
+            carry_kind::<TopUp>(errand, windows.open, windows.retry, &shutdown),
+            carry_kind::<SignedVoucher>(errand, windows.settle, windows.retry, &shutdown),
         );
     };
     let patience = async {
@@ -124,8 +125,8 @@ pub async fn carry(errand: &Errand, windows: Windows, shutdown: CancellationToke
 }
 
 /// Several batches of a kind may be under way, so that a request needn't wait for another's block.
-async fn carry_kind<R: Carry>(errand: &Errand, window: Duration, shutdown: &CancellationToken) {
-    let gate = Gate::default();
+async fn carry_kind<R: Carry>(errand: &Errand, window: Duration, retry: Duration, shutdown: &CancellationToken) {
+    let gate = Gate { first: retry, state: Mutex::default() };
     let batches =
         futures::stream::unfold((), |()| async { Some((next::<R>(errand, window, &gate, shutdown).await?, ())) });
     batches.for_each_concurrent(R::AT_ONCE, |batch| deliver(errand, batch, &gate)).await;
@@ -179,23 +180,30 @@ async fn deliver<R: Carry>(errand: &Errand, batch: Vec<(LeaseId, R)>, gate: &Gat
 }
 
 /// Keeps batches back after the chain couldn't be used, for longer each time.
-#[derive(Default)]
-struct Gate(Mutex<Option<(Instant, Duration)>>);
+struct Gate {
+    first: Duration,
+    /// Until when it is closed, and for how long it was closed last.
+    state: Mutex<Option<(Instant, Duration)>>,
+}
 
 impl Gate {
     fn closed_for(&self) -> Duration {
-        let state = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = *self.lock();
         state.map_or(Duration::ZERO, |(until, _)| until.saturating_duration_since(Instant::now()))
     }
 
     fn close(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = state.map_or(FIRST_RETRY, |(_, last)| (last * 2).min(LAST_RETRY));
+        let mut state = self.lock();
+        let wait = state.map_or(self.first, |(_, last)| (last * 2).min(LAST_RETRY));
         *state = Some((Instant::now() + wait, wait));
     }
 
     fn open(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Instant, Duration)>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

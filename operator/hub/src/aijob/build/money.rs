@@ -22,6 +22,11 @@ impl Price {
         cost(self.rate, usage(self.units, ms))
     }
 
+    /// What `used` costs.
+    pub fn of(self, used: UsageMs) -> Amount {
+        cost(self.rate, used)
+    }
+
     /// For how many milliseconds of running `amount` lasts once `used` is paid out of it.
     pub fn lasts_ms(self, amount: Amount, used: UsageMs) -> u64 {
         let left = affordable(self.rate, amount).0.saturating_sub(used.0);

@@ -90,7 +90,8 @@ struct Offer {
 fn top_up(s: &Situation<'_>, attempt: &Attempt, price: Price, used: UsageMs) -> Offer {
     let hold = attempt.lease.hold;
     let step = price.of_run(s.rules.hold_seconds.saturating_mul(1000));
-    let mut total = hold.saturating_add(step);
+    // Work may have outrun its hold, if no hub was there to pause it: what it owes comes first.
+    let mut total = hold.max(price.of(used)).saturating_add(step);
     if attempt.pauses == 0 {
         total = total.min(price.of_run(longest_run_ms(&s.job.spec)));
     }

@@ -1,6 +1,8 @@
 //! Tests of the life of a job.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod agent;
+mod escrow;
 mod fixtures;
 mod life;
 mod money;
