@@ -71,28 +71,33 @@ pub type Wei = BTreeMap<String, String>;
 pub struct Balances {
     /// Tokens by holder; what is in the escrow is the escrow contract's. They sum to the supply.
     pub tokens: Wei,
+    /// What is free in the escrow: deposits in no lease, earnings not withdrawn.
+    pub free: Wei,
 }
 
 impl Balances {
     /// Reads every address that ever had EAI. An error if what they hold isn't all there is.
     pub async fn read(contracts: &Contracts) -> Result<Self> {
         let reader = contracts.reader()?;
-        let (mut tokens, mut sum) = (Wei::new(), 0u128);
+        let (mut tokens, mut free, mut sum) = (Wei::new(), Wei::new(), 0u128);
         for holder in contracts.holders().await? {
             let held = reader.token_balance(holder).await.map_err(|error| Error::unexpected("the chain", error))?;
             sum = sum.saturating_add(held.wei());
             if !held.is_zero() {
                 tokens.insert(holder.to_string(), held.wei().to_string());
             }
+            let idle = reader.balance(holder).await.map_err(|error| Error::unexpected("the chain", error))?;
+            free.insert(holder.to_string(), idle.wei().to_string());
         }
         if sum != SUPPLY {
             return Err(Error::unexpected("the token", format!("{sum} wei are held, {SUPPLY} exist")));
         }
-        Ok(Self { tokens })
+        Ok(Self { tokens, free })
     }
 
-    /// What an address holds in tokens, in wei.
+    /// What an address has, in tokens and free in the escrow, in wei.
     pub fn of(&self, address: Address) -> u128 {
-        self.tokens.get(&address.to_string()).and_then(|wei| wei.parse().ok()).unwrap_or(0)
+        let wei = |book: &Wei| book.get(&address.to_string()).and_then(|wei| wei.parse().ok()).unwrap_or(0u128);
+        wei(&self.tokens).saturating_add(wei(&self.free))
     }
 }
