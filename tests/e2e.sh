@@ -42,11 +42,15 @@ end() {
   if [ -z "${KEEP:-}" ]; then "$testbed" down || status=1; fi
   exit "$status"
 }
+# One run at a time on one machine: two demos on one testbed would install over each other.
+exec 9>"${EAI_TESTBED:-/var/lib/eai-testbed}.lock"
+flock -n 9 || { echo "e2e: another run has the testbed; waiting for its end" >&2; flock 9; }
+
 trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-"$testbed" up
-KEEP=1 target/debug/eai-demo run
+"$testbed" up 9>&-
+KEEP=1 target/debug/eai-demo run 9>&-
 cargo test -q -p eai-e2e --lib
 cargo test -p eai-e2e --test e2e -- --test-threads=1 "${scenarios[@]}"
