@@ -11,8 +11,12 @@ mod herald;
 mod hub;
 mod hub_info;
 mod jobs;
+#[cfg(test)]
+mod jobs_tests;
 mod metrics;
 mod placement;
 pub mod run;
 mod settle;
+#[cfg(test)]
+mod testing;
 mod world;
