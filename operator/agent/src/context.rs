@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use eai_api::{Assignment, AssignmentStatus};
+use eai_api::{Assignment, AssignmentStatus, assignment::AssignmentPhase};
 use eai_core::seal::KeyPair;
 use k8s_openapi::{
     api::{
@@ -133,7 +133,10 @@ impl Context {
         let jobs = self.stores.jobs.state();
         for job in &jobs {
             let fact = JobFact::read(job, "");
-            if job.metadata.name.as_deref() != except && !fact.over() && fact.hold != Hold::Done {
+            let name = job.metadata.name.as_deref().unwrap_or_default();
+            // The Job controller's word comes seconds after an end that the hub was told already.
+            let over = fact.over() || fact.hold == Hold::Done || self.has_ended(name);
+            if Some(name) != except && !over {
                 sum.add(&Demand::of_job(job));
             }
         }
@@ -144,6 +147,14 @@ impl Context {
             }
         }
         sum
+    }
+
+    /// Whether the hub was told that the attempt called `name` has ended.
+    fn has_ended(&self, name: &str) -> bool {
+        let written = self.tracks.lock().get(name).and_then(|track| track.written.as_ref().map(|s| s.phase));
+        let key = ObjectRef::new(name).within(&self.hub_namespace);
+        let watched = || self.stores.assignments.get(&key).and_then(|a| a.status.as_ref().map(|s| s.phase));
+        written.or_else(watched).is_some_and(AssignmentPhase::is_final)
     }
 
     /// Nodes that nothing is heard of, and since when.

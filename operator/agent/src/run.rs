@@ -70,6 +70,9 @@ pub enum RunError {
     /// Its metrics.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// A part of the agent ended by itself, which only a fault in it can bring about.
+    #[error("a part of the agent ended by itself; see the log above")]
+    PartEnded,
     /// The operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -105,13 +108,18 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let (identity, refused) = base.enter().await?;
     let Some(identity) = identity else { return Ok(()) };
     base.work(identity, refused, kubernetes, readiness);
-    base.shutdown.cancelled().await;
+    let ended = tokio::select! {
+        () = base.shutdown.cancelled() => false,
+        // Every part runs until it is told to stop: one that ends by itself has failed, and the rest is no agent.
+        _ = base.tasks.join_next() => !base.shutdown.is_cancelled(),
+    };
+    base.shutdown.cancel();
     // What is under way is either done within a moment or taken up again at the next start.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(10), async {
         while base.tasks.join_next().await.is_some() {}
     })
     .await;
-    Ok(())
+    if ended { Err(RunError::PartEnded) } else { Ok(()) }
 }
 
 impl Base {
@@ -209,7 +217,7 @@ impl Base {
             work_namespace: self.config.work_namespace.clone(),
             hub_namespace: self.hub_namespace(),
             agent_binary: self.config.agent_binary.clone(),
-            scratch: self.config.scratch_dir.join("eai-logs"),
+            scratch: scratch(&self.config),
         };
         Context {
             artifacts: Artifacts::new(clients, stores.pods.clone(), wake),
@@ -226,6 +234,18 @@ impl Base {
             admission: tokio::sync::Mutex::new(()),
         }
     }
+}
+
+/// Where log tails are kept, without those of the last run: logs are read anew.
+fn scratch(config: &Config) -> std::path::PathBuf {
+    let path = config.scratch_dir.join("eai-logs");
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, path = %path.display(), "can't clear the log tails of the last run");
+        }
+        _ => {}
+    }
+    path
 }
 
 /// Stores that are being filled.

@@ -69,6 +69,7 @@ impl Sweeper {
     async fn sweep(&mut self) -> Result<(), kube::Error> {
         let known: BTreeSet<String> = self.context.stores.assignments.state().iter().map(|a| a.name_any()).collect();
         self.context.tracks.retain(|name| known.contains(name));
+        self.context.artifacts.retain(|name| known.contains(name) || self.context.job(name).is_some());
         self.count_phases();
         let suspects = self.suspects(&known);
         self.missing.retain(|name, _| suspects.contains(name));

@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use eai_api::{Assignment, aijob::Output, artifact::OutputArtifact};
@@ -28,6 +29,9 @@ use crate::work::pods::{Outputs, PodFact};
 
 /// Files uploaded at once: each holds a part in memory.
 const UPLOADS: usize = 2;
+
+/// How long a pod that was let go may take to show it.
+const LETTING_GO: Duration = Duration::from_secs(5);
 
 /// What artifacts are moved with.
 #[derive(Clone)]
@@ -55,6 +59,8 @@ struct Inner {
     pods: Store<Pod>,
     wake: UnboundedSender<ObjectRef<Assignment>>,
     entries: Mutex<HashMap<String, Entry>>,
+    /// Pods being let go, by UID. They outlast their Assignment's entry.
+    leaving: Mutex<HashSet<String>>,
     uploads: Arc<Semaphore>,
 }
 
@@ -65,8 +71,6 @@ struct Entry {
     logs: HashMap<u32, Task>,
     /// Pods whose outputs are being collected.
     collecting: HashMap<String, Task>,
-    /// Pods being let go.
-    leaving: HashSet<String>,
 }
 
 /// A task that ends with whoever holds it.
@@ -95,7 +99,7 @@ impl Artifacts {
     /// `pods` are the work pods; `wake` asks for an Assignment to be looked at.
     pub fn new(clients: Clients, pods: Store<Pod>, wake: UnboundedSender<ObjectRef<Assignment>>) -> Self {
         let uploads = Arc::new(Semaphore::new(UPLOADS));
-        Self(Arc::new(Inner { clients, pods, wake, entries: Mutex::default(), uploads }))
+        Self(Arc::new(Inner { clients, pods, wake, entries: Mutex::default(), leaving: Mutex::default(), uploads }))
     }
 
     /// How far those of `assignment` are.
@@ -103,7 +107,8 @@ impl Artifacts {
         self.entries().get(assignment).map(|entry| entry.view.clone()).unwrap_or_default()
     }
 
-    /// Follows the log of a pod's work, unless that is done or being done. A newer pod's log replaces its index's.
+    /// Follows the log of a pod's work, unless that is done or being done. A newer pod's log comes behind that of its
+    /// index's older ones: an attempt that was paused goes on.
     pub fn follow(&self, of: &PodRef) {
         let mut entries = self.entries();
         let entry = entries.entry(of.assignment.clone()).or_default();
@@ -111,10 +116,10 @@ impl Artifacts {
         if same {
             return;
         }
-        let path = self.0.clients.scratch.join(format!("{}-{}.log", of.assignment, of.index));
-        // The older pod's spool has the same path; it goes first.
+        let path = self.spool_path(&of.assignment, of.index);
+        // Nobody else writes to it from now on.
         entry.logs.remove(&of.index);
-        let spool = match Spool::create(&path) {
+        let spool = match Spool::open(&path) {
             Ok(spool) => spool,
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "can't keep a log; see scratchDir");
@@ -175,7 +180,7 @@ impl Artifacts {
 
     /// Tells a pod's outputs container to end, so that the pod does.
     pub fn let_go(&self, of: &PodRef) {
-        if self.entries().entry(of.assignment.clone()).or_default().leaving.insert(of.uid.clone()) {
+        if self.leaving().insert(of.uid.clone()) {
             tokio::spawn(self.clone().let_go_task(of.clone()));
         }
     }
@@ -186,16 +191,31 @@ impl Artifacts {
             // The container may have ended before it could say so; the pod shows whether it did.
             tracing::debug!(pod = of.pod, %error, "letting a pod go");
         }
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        if let Some(entry) = self.entries().get_mut(&of.assignment) {
-            entry.leaving.remove(&of.uid);
-        }
+        // The news of the container's end takes a moment; then it is tried again if it hasn't ended.
+        tokio::time::sleep(LETTING_GO).await;
+        self.leaving().remove(&of.uid);
         self.wake(&of.assignment);
     }
 
     /// Drops all of an Assignment's, whatever is under way.
     pub fn forget(&self, assignment: &str) {
-        self.entries().remove(assignment);
+        let Some(entry) = self.entries().remove(assignment) else { return };
+        for index in entry.view.logs.keys() {
+            // One that isn't there needs no removing.
+            let _ = std::fs::remove_file(self.spool_path(assignment, *index));
+        }
+    }
+
+    /// Drops those of Assignments that aren't to be kept.
+    pub fn retain(&self, keep: impl Fn(&str) -> bool) {
+        let gone: Vec<String> = self.entries().keys().filter(|name| !keep(name)).cloned().collect();
+        for name in &gone {
+            self.forget(name);
+        }
+    }
+
+    fn spool_path(&self, assignment: &str, index: u32) -> PathBuf {
+        self.0.clients.scratch.join(format!("{assignment}-{index}.log"))
     }
 
     fn pods(&self) -> Api<Pod> {
@@ -223,6 +243,10 @@ impl Artifacts {
     fn wake(&self, assignment: &str) {
         // An error only says that the agent is stopping.
         let _ = self.0.wake.send(ObjectRef::new(assignment).within(&self.0.clients.hub_namespace));
+    }
+
+    fn leaving(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry>> {

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use eai_api::artifact::LOG_LIMIT_BYTES;
@@ -15,10 +15,11 @@ const LINE_SEARCH: usize = 64 << 10;
 /// The last part of a log: at least its last [`LOG_LIMIT_BYTES`], at most twice that.
 #[derive(Debug)]
 pub struct Spool {
-    path: PathBuf,
     file: File,
     /// Bytes in the file.
     length: u64,
+    /// Bytes at its beginning that are of an earlier log.
+    base: u64,
     /// Whether earlier bytes were dropped.
     dropped: bool,
 }
@@ -35,20 +36,21 @@ pub struct Tail {
 }
 
 impl Spool {
-    /// An empty spool at `path`; what was there is dropped.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    /// The spool at `path`. What is in it already stays, and the log that is written now comes behind.
+    pub fn open(path: &Path) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Self { path: path.to_owned(), file, length: 0, dropped: false })
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let length = file.seek(SeekFrom::End(0))?;
+        Ok(Self { file, length, base: length, dropped: length >= LOG_LIMIT_BYTES })
     }
 
     /// Begins anew: the log is about to be read from its start again.
     pub fn reset(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        (self.length, self.dropped) = (0, false);
+        self.file.set_len(self.base)?;
+        self.file.seek(SeekFrom::End(0))?;
+        self.length = self.base;
         Ok(())
     }
 
@@ -68,9 +70,10 @@ impl Spool {
         self.length += bytes.len() as u64;
         if self.length > 2 * LOG_LIMIT_BYTES {
             let tail = self.last(LOG_LIMIT_BYTES)?;
+            (self.base, self.dropped) = (0, true);
             self.reset()?;
             self.file.write_all(&tail)?;
-            (self.length, self.dropped) = (tail.len() as u64, true);
+            self.length = tail.len() as u64;
         }
         Ok(())
     }
@@ -93,12 +96,5 @@ impl Spool {
         (&mut self.file).take(self.length - start).read_to_end(&mut bytes)?;
         self.file.seek(SeekFrom::End(0))?;
         Ok(bytes)
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        // Nothing is lost with it: either the hub has it, or it is read anew.
-        let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -1,1 +1,225 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use eai_api::artifact::LOG_LIMIT_BYTES;
+use eai_core::digest::Digest;
+
+use super::{
+    log::{Source, follow},
+    spool::Spool,
+    upload::{PutError, Target, put},
+    *,
+};
+use crate::testing::{api::Api, world::PODS};
+
+const LIMIT: usize = 1 << 20;
+
+/// A file of its own, gone with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("eai-spool-{name}-{}", std::process::id())))
+    }
+
+    fn open(&self) -> Spool {
+        Spool::open(&self.0).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_short_log_is_kept_whole() {
+    assert_eq!(LOG_LIMIT_BYTES, LIMIT as u64);
+    let scratch = Scratch::new("short");
+    let mut spool = scratch.open();
+    assert!(spool.is_empty());
+    assert_eq!(spool.tail().unwrap().digest, Digest::of(b""));
+    spool.append(b"one\n").unwrap();
+    spool.append(b"two").unwrap();
+    let tail = spool.tail().unwrap();
+    assert_eq!((tail.bytes.as_slice(), tail.truncated), (&b"one\ntwo"[..], false));
+    assert_eq!(tail.digest, Digest::of(b"one\ntwo"));
+    // Looking doesn't disturb writing.
+    spool.append(b"\nthree").unwrap();
+    assert_eq!(spool.tail().unwrap().bytes, b"one\ntwo\nthree");
+}
+
+#[test]
+fn a_long_log_is_its_last_mebibyte_from_the_start_of_a_line() {
+    let scratch = Scratch::new("long");
+    let mut spool = scratch.open();
+    let mut whole = Vec::new();
+    for i in 0..100_000 {
+        let line = format!("line {i} {}\n", "x".repeat(40));
+        spool.append(line.as_bytes()).unwrap();
+        whole.extend_from_slice(line.as_bytes());
+        assert!(spool.len() <= 2 * LOG_LIMIT_BYTES);
+    }
+    let tail = spool.tail().unwrap();
+    assert!(tail.truncated && tail.bytes.len() <= LIMIT && tail.bytes.len() > LIMIT - 100);
+    assert!(whole.ends_with(&tail.bytes) && tail.bytes.starts_with(b"line "));
+}
+
+#[test]
+fn a_log_without_lines_is_kept_to_the_byte() {
+    let scratch = Scratch::new("lineless");
+    let mut spool = scratch.open();
+    for _ in 0..50 {
+        spool.append(&vec![7; 100_000]).unwrap();
+    }
+    assert_eq!(spool.tail().unwrap().bytes.len(), LIMIT);
+    let mut spool = Scratch::new("exact").open();
+    spool.append(&vec![7; LIMIT]).unwrap();
+    let tail = spool.tail().unwrap();
+    assert_eq!((tail.bytes.len(), tail.truncated), (LIMIT, false));
+}
+
+#[test]
+fn a_log_that_is_read_again_is_not_there_twice_and_an_earlier_one_stays() {
+    let scratch = Scratch::new("again");
+    let mut spool = scratch.open();
+    spool.append(b"before the pause\n").unwrap();
+    let mut spool = scratch.open();
+    spool.append(b"after").unwrap();
+    spool.reset().unwrap();
+    spool.append(b"after it\n").unwrap();
+    assert_eq!(spool.tail().unwrap().bytes, b"before the pause\nafter it\n");
+    assert!(!spool.is_empty());
+}
+
+fn target() -> Target {
+    Target { namespace: "cn-home-1".to_owned(), assignment: "a".to_owned() }
+}
+
+#[test]
+fn paths_are_those_of_the_aggregated_api() {
+    let base = "/apis/artifacts.eai.network/v1alpha1/namespaces/cn-home-1/assignments/a";
+    assert_eq!(target().log(3, 7, "sha256:x"), format!("{base}/log?index=3&total=7&digest=sha256:x"));
+    let output = target().output("model", 3, 5, 7, "sha256:x");
+    assert_eq!(output, format!("{base}/outputs/model?index=3&offset=5&total=7&digest=sha256:x"));
+}
+
+#[tokio::test]
+async fn answers_tell_whether_to_go_on_begin_anew_or_give_up() {
+    let hub = Api::default();
+    put(&hub.client(), "/x", b"abc".to_vec()).await.unwrap();
+    assert_eq!(hub.sent("/x").unwrap(), b"abc");
+    for (code, word) in [
+        (401, "again"),
+        (403, "again"),
+        (404, "again"),
+        (408, "again"),
+        (429, "again"),
+        (500, "again"),
+        (503, "again"),
+        (507, "again"),
+        (409, "anew"),
+        (416, "anew"),
+        (422, "anew"),
+        (400, "never"),
+        (405, "never"),
+        (413, "never"),
+    ] {
+        hub.fail(move |_, _| Some(code));
+        let error = put(&hub.client(), "/x", vec![]).await.unwrap_err();
+        let said = match error {
+            PutError::Again(_) => "again",
+            PutError::Restart(_) => "anew",
+            PutError::Refused(_) => "never",
+        };
+        assert_eq!(said, word, "{code}");
+        assert_eq!(error.is_hopeless(0), word == "never", "{code}");
+        assert_eq!(error.is_hopeless(1000), word != "again", "{code}");
+    }
+}
+
+/// The log of pod `p`, whose work is over or not.
+fn source(member: &Api, over: &Arc<AtomicBool>) -> Source {
+    let over = Arc::clone(over);
+    Source {
+        pods: kube::Api::namespaced(member.client(), "eai-work"),
+        pod: "p".to_owned(),
+        pod_uid: "uid".to_owned(),
+        index: 2,
+        over: Arc::new(move || over.load(Ordering::SeqCst)),
+    }
+}
+
+const LOG: &str = "/apis/artifacts.eai.network/v1alpha1/namespaces/cn-home-1/assignments/a/log";
+
+#[tokio::test]
+async fn a_log_that_is_over_is_kept_with_its_digest() {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(true)));
+    member.text(&format!("{PODS}/p/log"), "loss 0.5\nloss 0.1\n");
+    let scratch = Scratch::new("over");
+    let state = follow(source(&member, &over), scratch.open(), hub.client(), target()).await;
+    let LogState::Kept { pod_uid, log } = state else { panic!("{state:?}") };
+    assert_eq!((pod_uid.as_str(), log.index, log.size_bytes, log.truncated), ("uid", 2, 18, false));
+    assert_eq!(log.digest, Digest::of(b"loss 0.5\nloss 0.1\n"));
+    assert_eq!(hub.sent(LOG).unwrap(), b"loss 0.5\nloss 0.1\n");
+}
+
+#[tokio::test]
+async fn an_empty_log_is_kept_too() {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(true)));
+    member.text(&format!("{PODS}/p/log"), "");
+    let state = follow(source(&member, &over), Scratch::new("empty").open(), hub.client(), target()).await;
+    assert!(matches!(&state, LogState::Kept { log, .. } if log.size_bytes == 0), "{state:?}");
+    assert_eq!(hub.sent(LOG).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_hub_that_is_away_is_waited_for() {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(true)));
+    member.text(&format!("{PODS}/p/log"), "x");
+    hub.fail(|_, _| Some(503));
+    let following = tokio::spawn(follow(source(&member, &over), Scratch::new("away").open(), hub.client(), target()));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!following.is_finished());
+    hub.heal();
+    assert!(matches!(following.await.unwrap(), LogState::Kept { .. }));
+}
+
+#[tokio::test]
+async fn a_log_of_a_pod_that_is_gone_is_lost() {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(true)));
+    let state = follow(source(&member, &over), Scratch::new("gone").open(), hub.client(), target()).await;
+    assert_eq!(state, LogState::Lost { pod_uid: "uid".to_owned() });
+}
+
+#[tokio::test]
+async fn a_log_that_the_hub_refuses_is_given_up() {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(true)));
+    member.text(&format!("{PODS}/p/log"), "x");
+    hub.fail(|_, _| Some(400));
+    let state = follow(source(&member, &over), Scratch::new("refused").open(), hub.client(), target()).await;
+    assert!(matches!(state, LogState::Lost { .. }));
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_before_the_work_is_made_anew() {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(false)));
+    member.text(&format!("{PODS}/p/log"), "first");
+    let following = tokio::spawn(follow(source(&member, &over), Scratch::new("broken").open(), hub.client(), target()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    member.text(&format!("{PODS}/p/log"), "first and last");
+    // It is looked for three seconds whether the work has ended, then read again.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    over.store(true, Ordering::SeqCst);
+    let state = following.await.unwrap();
+    let LogState::Kept { log, .. } = state else { panic!("{state:?}") };
+    assert_eq!(log.digest, Digest::of(b"first and last"));
+}

@@ -2,7 +2,6 @@
 
 use std::{fs, io, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
-use clap::Parser;
 use tokio::net::TcpStream;
 
 /// Exit code: nothing was reached.
@@ -13,7 +12,7 @@ pub const REACHED: i32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What to try.
-#[derive(Clone, Debug, Parser)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// An address and port that must be out of reach.
     #[arg(long = "target")]

@@ -1,6 +1,9 @@
 //! The pod of a probe: held to exactly what work is held to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use eai_api::aijob::Network;
 use k8s_openapi::{
@@ -20,6 +23,8 @@ const PROBE_LABEL: &str = "eai.network/probe";
 const METADATA: &str = "169.254.169.254:80";
 /// Ports that a node listens on: its kubelet's and an API server's.
 const NODE_PORTS: [u16; 2] = [10250, 6443];
+/// Ports that a router listens on.
+const ROUTER_PORTS: [u16; 3] = [53, 80, 443];
 /// A place on the internet, for the probe that may reach nothing at all.
 const INTERNET: &str = "1.1.1.1:443";
 
@@ -33,12 +38,13 @@ pub(super) fn targets(nodes: &[Node], config: &Config, network: Network) -> BTre
     let mut targets = BTreeSet::from([METADATA.to_owned()]);
     // In a cluster these name the API server's Service.
     if let (Ok(host), Ok(port)) = (std::env::var("KUBERNETES_SERVICE_HOST"), std::env::var("KUBERNETES_SERVICE_PORT")) {
-        targets.insert(format!("{host}:{port}"));
+        targets.insert(format!("{}:{port}", bracketed(&host)));
     }
     for node in nodes {
         let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
         for address in addresses.filter(|address| matches!(address.type_.as_str(), "InternalIP" | "ExternalIP")) {
             targets.extend(NODE_PORTS.map(|port| format!("{}:{port}", bracketed(&address.address))));
+            targets.extend(neighbours(&address.address));
         }
     }
     if network == Network::None {
@@ -46,6 +52,17 @@ pub(super) fn targets(nodes: &[Node], config: &Config, network: Network) -> BTre
         targets.extend(config.dns_servers.iter().map(|server| format!("{}:53", bracketed(server))));
     }
     targets
+}
+
+/// Where a router usually is in the network of a node with this address, if that is a private one: names and its page.
+fn neighbours(address: &str) -> Vec<String> {
+    let Ok(address) = address.parse::<Ipv4Addr>() else { return Vec::new() };
+    let [a, b, c, _] = address.octets();
+    if !address.is_private() {
+        return Vec::new();
+    }
+    let hosts = [1, 254].map(|last| Ipv4Addr::new(a, b, c, last));
+    hosts.iter().flat_map(|host| ROUTER_PORTS.map(|port| format!("{host}:{port}"))).collect()
 }
 
 fn bracketed(address: &str) -> String {

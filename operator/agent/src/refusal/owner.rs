@@ -74,15 +74,15 @@ pub(super) fn resources(workload: &Workload, terms: Terms) -> Result<(), Refusal
         );
     }
     let demand = Demand::of(workload);
-    within(&demand, limits, Reason::AboveLimit, "the owner allows")?;
+    within(&demand, limits, Reason::AboveLimit, "; the owner allows")?;
     let mut together = terms.in_use.clone();
     together.add(&demand);
-    within(&together, limits, Reason::NoRoom, "with what runs already; the owner allows")
+    within(&together, limits, Reason::NoRoom, " with what runs already; the owner allows")
 }
 
 fn within(demand: &Demand, limits: &Limits, reason: Reason, words: &str) -> Result<(), Refusal> {
     let over = |name: &str, asked: u64, limit: Option<u64>| match limit {
-        Some(limit) if asked > limit => refuse(reason, format!("{name}: {asked} {words} {limit}")),
+        Some(limit) if asked > limit => refuse(reason, format!("{name}: {asked}{words} {limit}")),
         _ => Ok(()),
     };
     over("pods", demand.pods, Some(u64::from(limits.max_pods)))?;

@@ -22,6 +22,10 @@ struct State {
     bodies: Vec<Value>,
     fault: Option<Fault>,
     made: u32,
+    /// Plain answers by path: logs.
+    texts: BTreeMap<String, String>,
+    /// What was put, by path.
+    sent: BTreeMap<String, Vec<u8>>,
 }
 
 /// The server. Cheap to clone.
@@ -41,11 +45,23 @@ impl Api {
                 let kind =
                     parts.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
                 let (code, answer) = api.answer(&parts.method, &path, &kind, &body);
-                let response = Response::builder().status(code).body(Body::from(serde_json::to_vec(&answer).unwrap()));
+                let plain = api.0.lock().unwrap().texts.get(&path).cloned().filter(|_| code == 200);
+                let answer = plain.map_or_else(|| serde_json::to_vec(&answer).unwrap(), String::into_bytes);
+                let response = Response::builder().status(code).body(Body::from(answer));
                 Ok::<_, Infallible>(response.unwrap())
             }
         });
         Client::new(service, "default")
+    }
+
+    /// Answers `text` at `path`.
+    pub fn text(&self, path: &str, text: &str) {
+        self.0.lock().unwrap().texts.insert(path.to_owned(), text.to_owned());
+    }
+
+    /// What was last put to `path`.
+    pub fn sent(&self, path: &str) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().sent.get(path).cloned()
     }
 
     /// Puts an object at `path`.
@@ -86,6 +102,7 @@ impl Api {
     fn answer(&self, method: &Method, path: &str, kind: &str, body: &[u8]) -> (u16, Value) {
         let mut state = self.0.lock().unwrap();
         state.calls.push(format!("{method} {path}"));
+        let bytes = body;
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         state.bodies.push(body.clone());
         if let Some(code) = state.fault.as_ref().and_then(|fault| fault(method.as_str(), path)) {
@@ -94,6 +111,11 @@ impl Api {
         // Subresources are parts of their objects.
         let target = path.strip_suffix("/status").unwrap_or(path).to_owned();
         match *method {
+            Method::PUT => {
+                state.sent.insert(target, bytes.to_vec());
+                (200, json!({}))
+            }
+            Method::GET if state.texts.contains_key(&target) => (200, Value::Null),
             Method::GET => state.objects.get(&target).cloned().map_or_else(|| failure(404), |object| (200, object)),
             Method::POST if target.ends_with("/token") => (201, granted()),
             Method::POST => state.create(&target, body),

@@ -2,7 +2,7 @@
 
 use eai_api::names::{METERING_FINALIZER, WORK_CONTAINER};
 use k8s_openapi::{
-    api::core::v1::{ContainerState, ContainerStatus, Pod},
+    api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus},
     apimachinery::pkg::apis::meta::v1::Time,
     jiff::Timestamp,
 };
@@ -88,7 +88,8 @@ impl PodFact {
     /// Reads `pod`; `None` if it isn't a pod of an Indexed Job, or incomplete.
     pub fn read(pod: &Pod) -> Option<Self> {
         let meta = &pod.metadata;
-        let status = pod.status.clone().unwrap_or_default();
+        let nothing = PodStatus::default();
+        let status = pod.status.as_ref().unwrap_or(&nothing);
         let index = meta.annotations.as_ref()?.get(INDEX_ANNOTATION)?.parse().ok()?;
         let terminal = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
         let spec = pod.spec.as_ref()?;
@@ -110,8 +111,8 @@ impl PodFact {
             terminal: over,
             work: work(container(WORK_CONTAINER), pod, index, over),
             outputs: if has_outputs { outputs(container(OUTPUTS_CONTAINER), over) } else { Outputs::None },
-            reason: status.reason.unwrap_or_default(),
-            message: status.message.unwrap_or_default(),
+            reason: status.reason.clone().unwrap_or_default(),
+            message: status.message.clone().unwrap_or_default(),
         })
     }
 

@@ -116,13 +116,13 @@ pub const GIVEN_UP: &str = "eai.network/given-up";
 impl JobFact {
     /// Reads `job`, which may be the Job of the Assignment with UID `assignment_uid`.
     pub fn read(job: &Job, assignment_uid: &str) -> Self {
-        let spec = job.spec.clone().unwrap_or_default();
-        let status = job.status.clone().unwrap_or_default();
-        let conditions = status.conditions.unwrap_or_default();
+        let spec = job.spec.as_ref();
+        let status = job.status.as_ref();
+        let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
         let annotation = |key: &str| job.metadata.annotations.as_ref().and_then(|a| a.get(key)).cloned();
         let ledger_text = annotation(ledger::ANNOTATION);
-        let active = status.active.unwrap_or(0) > 0;
-        let hold = match (spec.suspend, holds(&conditions, "Suspended")) {
+        let active = status.and_then(|s| s.active).unwrap_or(0) > 0;
+        let hold = match (spec.and_then(|s| s.suspend), holds(conditions, "Suspended")) {
             (Some(true), Some(_)) if !active => Hold::Done,
             (Some(true), _) => Hold::Asked,
             _ => Hold::None,
@@ -131,10 +131,10 @@ impl JobFact {
             uid: job.metadata.uid.clone().unwrap_or_default(),
             ours: annotation(job::ASSIGNMENT_UID).as_deref() == Some(assignment_uid),
             hold,
-            outcome: outcome(&conditions),
+            outcome: outcome(conditions),
             given_up: annotation(GIVEN_UP).as_deref().map(Words::from_line),
-            started: status.start_time.map(|t| t.0),
-            deadline: spec.active_deadline_seconds.and_then(|s| u64::try_from(s).ok()),
+            started: status.and_then(|s| s.start_time.as_ref()).map(|t| t.0),
+            deadline: spec.and_then(|s| s.active_deadline_seconds).and_then(|s| u64::try_from(s).ok()),
             ledger: Ledger::read(ledger_text.as_deref()),
             ledger_text,
             notes: annotation(job::NOTES).unwrap_or_default(),

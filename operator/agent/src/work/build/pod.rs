@@ -23,6 +23,8 @@ use crate::{config::Config, work::pods::OUTPUTS_CONTAINER};
 
 /// The user and group that work runs as, whatever its image says.
 const USER: i64 = 65_532;
+/// A name server that isn't there, for work that may reach none.
+const NOWHERE: &str = "127.0.0.1";
 /// Seconds between TERM and KILL.
 pub const GRACE_SECONDS: i64 = 30;
 /// The label that network policies select work by.
@@ -62,19 +64,15 @@ pub fn template(
 /// A pod that can do nothing yet: the security of every pod this agent makes.
 pub fn skeleton(config: &Config, network: Network) -> PodSpec {
     let text = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
-    let (runtime_class, dns_policy, dns_config) = match network {
-        Network::None => (text(&config.runtime_class), "Default", None),
-        Network::Internet => (
-            text(&config.internet_runtime_class),
-            // The cluster's own name service would answer for the cluster.
-            "None",
-            Some(PodDNSConfig { nameservers: Some(config.dns_servers.clone()), ..PodDNSConfig::default() }),
-        ),
+    // The cluster's own name service would answer for the cluster, and the node's configuration names its network.
+    let (runtime_class, name_servers) = match network {
+        Network::None => (text(&config.runtime_class), vec![NOWHERE.to_owned()]),
+        Network::Internet => (text(&config.internet_runtime_class), config.dns_servers.clone()),
     };
     PodSpec {
         automount_service_account_token: Some(false),
-        dns_policy: Some(dns_policy.to_owned()),
-        dns_config,
+        dns_policy: Some("None".to_owned()),
+        dns_config: Some(PodDNSConfig { nameservers: Some(name_servers), ..PodDNSConfig::default() }),
         enable_service_links: Some(false),
         node_selector: Some(config.node_selector.clone()).filter(|s| !s.is_empty()),
         priority_class_name: text(&config.priority_class),

@@ -26,6 +26,8 @@ pub(super) const STUCK_CHECK: Duration = Duration::from_mins(1);
 /// While work runs its usage is counted to a little before now, because news of its end takes a moment: what is told
 /// then never exceeds what the recorded end will show.
 const RUNNING_MARGIN_MS: u64 = 2_000;
+/// The most that a status can say.
+const MAX_USAGE: u64 = 9_007_199_254_740_991;
 /// What a reason and a message may hold.
 const MAX_REASON: usize = 120;
 const MAX_MESSAGE: usize = 4_000;
@@ -99,7 +101,7 @@ pub(super) fn measure(snapshot: &Snapshot, ledger: &Ledger, status: &mut Assignm
     let run_ms = running_ms.fold(ledger.run_ms(), u64::saturating_add);
     let used = usage(milli_units(&spec.workload), run_ms);
     // The hub has recorded this much already, so a reading below it would mean nothing to it.
-    status.usage_ms = used.max(UsageMs(spec.acknowledged.usage_ms)).0;
+    status.usage_ms = used.max(UsageMs(spec.acknowledged.usage_ms)).0.min(MAX_USAGE);
     status.usage_root = ledger.root();
     status.running = u32::try_from(snapshot.pods.iter().filter(|pod| is_running(pod, snapshot)).count()).unwrap_or(0);
     let starts = running.iter().map(|(start, _)| *start).filter(|&start| start > 0);

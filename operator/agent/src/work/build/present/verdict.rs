@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use eai_api::{AssignmentStatus, assignment::AssignmentPhase};
 
-use super::{View, Wanted};
+use super::{View, Wanted, is_problem};
 use crate::{
     ledger::Run,
     work::{
@@ -139,7 +139,7 @@ impl View<'_> {
 
     pub(super) fn waiting_for(&self) -> Option<Words> {
         self.snapshot.pods.iter().find_map(|pod| match &pod.work {
-            Work::Waiting { reason, message } if !reason.is_empty() => Some(Words::new(reason, message.clone())),
+            Work::Waiting { reason, message } if is_problem(reason) => Some(Words::new(reason, message.clone())),
             _ => None,
         })
     }

@@ -69,6 +69,8 @@ fn the_pod_is_what_the_owner_allows_and_no_more() {
     assert_eq!(pod.runtime_class_name.as_deref(), Some("gvisor"));
     assert_eq!(pod.node_selector, Some(config.node_selector));
     assert_eq!(pod.priority_class_name.as_deref(), Some("eai-low"));
+    assert_eq!(pod.dns_policy.as_deref(), Some("None"));
+    assert_eq!(pod.dns_config.unwrap().nameservers.unwrap(), ["127.0.0.1"]);
     assert_eq!(pod.termination_grace_period_seconds, Some(30));
     assert_eq!(pod.containers.len(), 1);
 }
