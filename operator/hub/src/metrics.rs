@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use eai_api::{AIJob, aijob::Phase};
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector};
+use prometheus::{
+    Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+};
 
 /// Every phase, as jobs are counted by it.
 const PHASES: [Phase; 9] = [
@@ -29,6 +31,7 @@ pub struct Metrics {
     batch_items: IntCounterVec,
     batch_seconds: HistogramVec,
     chain_up: IntGauge,
+    gas: Gauge,
     refused: IntCounterVec,
     conflicts: IntCounterVec,
 }
@@ -49,10 +52,11 @@ impl Metrics {
             batch_items: counter("eai_chain_batch_items_total", "Items of batches that were confirmed.", &["kind"])?,
             batch_seconds: histogram("eai_chain_batch_seconds", "From sending to confirmation.", &["kind"])?,
             chain_up: IntGauge::new("eai_chain_up", "Whether the chain answered last time.")?,
+            gas: Gauge::new("eai_hub_gas_coins", "What the hub key has left for gas, in the chain's own coin.")?,
             refused: counter("eai_chain_refusals_total", "Items the escrow skipped.", &["reason"])?,
             conflicts: counter("eai_status_conflicts_total", "Conditional writes that somebody else won.", &["write"])?,
         };
-        let all: [Box<dyn Collector>; 10] = [
+        let all: [Box<dyn Collector>; 11] = [
             Box::new(metrics.jobs.clone()),
             Box::new(metrics.decisions.clone()),
             Box::new(metrics.pass_seconds.clone()),
@@ -61,6 +65,7 @@ impl Metrics {
             Box::new(metrics.batch_items.clone()),
             Box::new(metrics.batch_seconds.clone()),
             Box::new(metrics.chain_up.clone()),
+            Box::new(metrics.gas.clone()),
             Box::new(metrics.refused.clone()),
             Box::new(metrics.conflicts.clone()),
         ];
@@ -114,6 +119,12 @@ impl Metrics {
     /// Whether the chain answered.
     pub fn chain_up(&self, up: bool) {
         self.chain_up.set(i64::from(up));
+    }
+
+    /// What the hub key has left for gas, in wei of the chain's own coin.
+    #[allow(clippy::cast_precision_loss, reason = "a figure for people; it is never reckoned with")]
+    pub fn gas(&self, wei: u128) {
+        self.gas.set(wei as f64 / 1e18);
     }
 
     /// The escrow skipped an item.

@@ -1,6 +1,6 @@
 //! The process: what is built once, who leads, and how it ends.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use eai_chain::{EscrowLedger, Key, endpoint::Endpoint};
 use eai_runtime::{
@@ -23,6 +23,8 @@ use crate::{
     metrics::Metrics,
 };
 
+/// How often the chain is asked whether a transaction is in a block.
+const RECEIPT_POLL: Duration = Duration::from_millis(100);
 /// The Lease over which replicas elect their leader.
 const LEADER_LEASE: &str = "eai-operator";
 
@@ -96,7 +98,9 @@ fn ledger(config: &Config) -> Result<EscrowLedger, Fatal> {
         return Err(Fatal::new(part, "no RPC endpoint or chain id is configured (--rpc-url, --chain-id)"));
     }
     let key = Key::load(&config.hub_key_file).map_err(|error| Fatal::new("the hub's key", error))?;
-    let endpoint = Endpoint::new(&config.rpc_url, config.chain_id, escrow);
+    let mut endpoint = Endpoint::new(&config.rpc_url, config.chain_id, escrow);
+    // Somebody waits for each lease; a look at the receipt is cheap.
+    endpoint.settings.poll = RECEIPT_POLL;
     EscrowLedger::new(endpoint, key).map_err(|error| Fatal::new(part, error))
 }
 

@@ -10,7 +10,7 @@ use eai_api::{
     assignment::{Acknowledged, Desired},
     names::{SETTLEMENT_FINALIZER, member_namespace},
 };
-use eai_chain::{LeaseId, OpenOutcome, OpenRequest, TopUp, UsageRoot, Voucher};
+use eai_chain::{LeaseId, OpenOutcome, OpenRequest, SignedVoucher, TopUp, UsageRoot, Voucher};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, ResourceExt as _,
@@ -219,7 +219,14 @@ fn look_at_funds(hub: &Hub, job: &AIJob) -> Result<(), WishError> {
 }
 
 fn settle(hub: &Hub, job: &AIJob, attempt: &Attempt, bill: Bill) -> Result<(), WishError> {
-    let terms = terms(hub, job, attempt)?;
+    let terms = match terms(hub, job, attempt) {
+        // Said in the job's conditions: somebody must give the hub its key back.
+        Err(error @ WishError::ForeignLease { .. }) => {
+            hub.desk.give_up::<SignedVoucher>(lease_id(attempt)?, error.to_string());
+            return Err(error);
+        }
+        terms => terms?,
+    };
     let lease = terms.id();
     let assignment = current_assignment(hub, job, attempt);
     let root = assignment.and_then(|a| a.status.as_ref()?.usage_root.as_ref()?.parse::<UsageRoot>().ok());
@@ -322,6 +329,13 @@ pub fn placed_event(hub: &Hub, job: &AIJob, claim: &Claim) {
         claim.member, claim.rate, claim.hold
     );
     hub.herald.tell(News::about(job, false, "Placed", text));
+}
+
+/// Forgets the lease of an attempt that is on record as past.
+pub fn forget(hub: &Hub, attempt: &Attempt) {
+    if let Ok(lease) = lease_id(attempt) {
+        hub.desk.forget(lease);
+    }
 }
 
 /// The chain refused a claim's lease. If that was for the offer, the offer isn't used again.

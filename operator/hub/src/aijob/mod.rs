@@ -129,6 +129,7 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
     if is.past_attempts.len() > was.past_attempts.len() {
         // A member that refused for now is not to be asked again at once.
         hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
+        was.attempt.iter().for_each(|attempt| apply::forget(hub, attempt));
     }
     let state = |status: &AIJobStatus| status.attempt.as_ref().map(|a| a.lease.state);
     match (state(&was), is.attempt.as_ref()) {

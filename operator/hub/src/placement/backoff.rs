@@ -34,7 +34,10 @@ impl Backoffs {
     /// When the next job isn't left alone any more.
     pub fn next(&self) -> Option<Instant> {
         let now = Instant::now();
-        self.lock().values().map(|(until, _)| *until).filter(|until| *until > now).min()
+        let mut all = self.lock();
+        // Nothing went wrong for long: the next time is a first time. So jobs that are gone are forgotten, too.
+        all.retain(|_, (until, _)| *until + 2 * LAST > now);
+        all.values().map(|(until, _)| *until).filter(|until| *until > now).min()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (Instant, Duration)>> {

@@ -301,6 +301,11 @@ impl Desk {
         jobs
     }
 
+    /// Takes down that a lease can't be served, as a sentence.
+    pub fn give_up<R: Request>(&self, lease: LeaseId, why: String) {
+        R::tray(&mut self.lock()).states.insert(lease, (Asked::Impossible(why), Instant::now()));
+    }
+
     /// The leases to be looked at.
     pub fn take_looks(&self) -> Vec<LeaseId> {
         self.lock().to_look.drain(..).collect()

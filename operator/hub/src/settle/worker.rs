@@ -34,6 +34,8 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the head is asked for while anything goes on, and while nothing does.
 const BUSY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(10);
+/// How often the hub key's own coins are counted.
+const GAS: Duration = Duration::from_mins(1);
 /// Leases looked at at once.
 const LOOKS_AT_ONCE: usize = 8;
 
@@ -281,11 +283,17 @@ async fn look_at(errand: &Errand, lease: LeaseId) {
 
 /// Keeps the head and the funds that anybody asks for fresh, until `shutdown`.
 pub async fn keep_watch(errand: &Errand, shutdown: CancellationToken) {
-    let mut next = Instant::now();
+    let (mut next, mut gas) = (Instant::now(), Instant::now());
     loop {
         tokio::select! {
             () = sleep_until(next) => {}
             () = shutdown.cancelled() => return,
+        }
+        if gas <= Instant::now()
+            && let Ok(wei) = errand.ledger.gas_money().await
+        {
+            errand.metrics.gas(wei);
+            gas = Instant::now() + GAS;
         }
         next = Instant::now() + if errand.desk.is_idle() && errand.view.is_idle() { IDLE } else { BUSY };
         match watch_once(errand).await {

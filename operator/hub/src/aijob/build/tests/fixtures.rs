@@ -206,3 +206,13 @@ pub fn closed(job: &AIJob, paid: Amount) -> SettleOutcome {
         closed: true,
     })
 }
+
+/// The one word of the Ready condition.
+pub fn reason(plan: &Plan) -> &str {
+    &plan.status.conditions.iter().find(|c| c.type_ == "Ready").unwrap().reason
+}
+
+/// Its sentence.
+pub fn message(plan: &Plan) -> &str {
+    &plan.status.conditions.iter().find(|c| c.type_ == "Ready").unwrap().message
+}

@@ -20,10 +20,6 @@ fn told(plan: &Plan) -> Option<Desired> {
     plan.wishes.iter().find_map(|wish| if let Wish::Tell(desired, _) = wish { Some(*desired) } else { None })
 }
 
-fn reason(plan: &Plan) -> &str {
-    &plan.status.conditions.iter().find(|c| c.type_ == "Ready").unwrap().reason
-}
-
 #[test]
 fn a_hold_is_for_every_wave_of_pods_and_at_most_for_the_window_each() {
     let mut job = job();

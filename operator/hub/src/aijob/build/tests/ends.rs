@@ -1,0 +1,167 @@
+//! Attempts that end otherwise than by the work: members that fail, vendors that cancel, leases that others close.
+
+use eai_api::{
+    aijob::{AttemptResult, Phase},
+    assignment::{Acknowledged, AssignmentPhase as Report, Desired},
+};
+use eai_chain::{LeaseState as OnChain, LeaseView, Refusal, SettleOutcome, Skipped};
+use eai_core::money::Amount;
+
+use super::fixtures::*;
+use crate::aijob::build::{Asked, Bill, Look, Stage, Wish, stage};
+
+#[test]
+fn a_member_that_breaks_its_promise_is_stopped_and_loses_the_job() {
+    let job = leased(job(), 1);
+    let starting = reports(assignment(&job, 2), Report::Starting, 0);
+    let plan = Case::new(&job, Some(&starting), 150).build();
+    assert_eq!(plan.again, Some(at(151)));
+    let plan = Case::new(&job, Some(&starting), 151).build();
+    assert!(plan.wishes.contains(&Wish::Tell(Desired::Stop, Acknowledged::default())));
+    assert_eq!(plan.status.attempt.as_ref().unwrap().stop_by, Some(time(751)));
+    let stopped = reports(starting, Report::Stopped, 0);
+    let plan = Case::new(&job, Some(&stopped), 155).build();
+    let outcome = plan.status.attempt.unwrap().outcome.unwrap();
+    assert_eq!((outcome.result, outcome.reason.as_str()), (AttemptResult::Lost, "NotStartedInTime"));
+}
+
+#[test]
+fn cancelling_stops_the_work_and_pays_for_what_ran() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    job.spec.cancel = true;
+    let plan = Case::new(&job, Some(&running), 20).build();
+    let noted = Acknowledged { started: true, ..Acknowledged::default() };
+    assert_eq!(plan.wishes, [Wish::Tell(Desired::Stop, noted)]);
+    assert_eq!(plan.status.phase, Phase::Running);
+    job.status = Some(plan.status);
+    let stopped = reports(running, Report::Stopped, 12_000);
+    job.status = Some(Case::new(&job, Some(&stopped), 25).build().status);
+    assert_eq!(attempt(&job).outcome.as_ref().unwrap().result, AttemptResult::Cancelled);
+    let paid = closed(&job, eai("0.12"));
+    let plan = Case::new(&job, Some(&stopped), 27).chain(|c| c.settle = Asked::Answered(paid)).build();
+    assert_eq!((plan.status.phase, plan.status.cost), (Phase::Cancelled, Some(eai("0.12"))));
+}
+
+#[test]
+fn a_silent_member_doesnt_keep_a_cancelled_job_for_ever() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 5_000);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    job.spec.cancel = true;
+    job.status = Some(Case::new(&job, Some(&running), 20).build().status);
+    let plan = Case::new(&job, Some(&running), 619).build();
+    assert_eq!(stage(&plan.status), Stage::Live);
+    let plan = Case::new(&job, Some(&running), 620).build();
+    assert_eq!(stage(&plan.status), Stage::Settling);
+    assert_eq!(plan.status.attempt.unwrap().usage_ms, 5_000, "what it reported last");
+}
+
+#[test]
+fn work_of_a_silent_or_removed_member_is_never_started_again() {
+    let mut job = job();
+    job.spec.retry.max_attempts = 5;
+    let mut job = leased(job, 1);
+    let running = reports(assignment(&job, 2), Report::Running, 5_000);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let mut case = Case::new(&job, None, 30);
+    case.enrolled = false;
+    job.status = Some(case.build().status);
+    assert_eq!(attempt(&job).outcome.as_ref().unwrap().reason, "MemberRemoved");
+    let paid = closed(&job, Amount::ZERO);
+    let plan = Case::new(&job, None, 33).chain(|c| c.settle = Asked::Answered(paid)).build();
+    assert_eq!(plan.status.phase, Phase::Failed);
+}
+
+#[test]
+fn work_that_runs_past_its_time_is_stopped() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let plan = Case::new(&job, Some(&running), 10 + 100 + 120).build();
+    assert!(!matches!(plan.wishes[..], [Wish::Tell(Desired::Stop, _)]));
+    let plan = Case::new(&job, Some(&running), 10 + 100 + 121).build();
+    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))), "{:?}", plan.wishes);
+}
+
+#[test]
+fn a_lease_that_somebody_closes_ends_the_work() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let view = LeaseView {
+        state: OnChain::Closing,
+        hold: eai("1"),
+        paid: Amount::ZERO,
+        refunded: Amount::ZERO,
+        held: eai("1"),
+        opened_at: START,
+        closing_at: Some(START + 60),
+    };
+    let look = Look { at: START + 70, lease: Some(view) };
+    let plan = Case::new(&job, Some(&running), 70).chain(|c| c.look = Some(look)).build();
+    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))), "{:?}", plan.wishes);
+}
+
+#[test]
+fn the_lease_of_running_work_is_looked_at_now_and_then() {
+    let job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    assert!(!Case::new(&job, Some(&running), 60).build().wishes.contains(&Wish::LookAtLease));
+    assert!(Case::new(&job, Some(&running), 61).build().wishes.contains(&Wish::LookAtLease));
+}
+
+#[test]
+fn a_missing_assignment_is_made_again_under_the_same_name() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign));
+}
+
+#[test]
+fn a_voucher_that_the_chain_refuses_is_said_and_tried_again() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let done = reports(running, Report::Succeeded, 20_000);
+    job.status = Some(Case::new(&job, Some(&done), 31).build().status);
+    let skip = Skipped { lease: attempt(&job).lease.id.parse().unwrap(), reason: Refusal::BadSignature };
+    let skipped = Asked::Answered(SettleOutcome::Skipped(skip));
+    let plan = Case::new(&job, Some(&done), 33).chain(|c| c.settle = skipped).build();
+    assert_eq!((plan.status.phase, reason(&plan)), (Phase::Settling, "SettlingDelayed"));
+    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Settle(Bill { is_final: true, .. }))));
+}
+
+#[test]
+fn a_lease_closed_by_an_earlier_voucher_is_found_by_looking() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let done = reports(running, Report::Succeeded, 20_000);
+    job.status = Some(Case::new(&job, Some(&done), 31).build().status);
+    let view = LeaseView {
+        state: OnChain::Closed,
+        hold: eai("1"),
+        paid: eai("0.2"),
+        refunded: eai("0.8"),
+        held: Amount::ZERO,
+        opened_at: START,
+        closing_at: None,
+    };
+    let look = Look { at: START + 40, lease: Some(view) };
+    let plan = Case::new(&job, Some(&done), 40).chain(|c| c.look = Some(look)).build();
+    assert_eq!((plan.status.phase, lease(&plan.status).paid), (Phase::Succeeded, eai("0.2")));
+}
+
+#[test]
+fn a_little_more_usage_is_no_reason_to_write() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let later = reports(running.clone(), Report::Running, 5_000);
+    assert_eq!(Case::new(&job, Some(&later), 15).build().status, job.status.clone().unwrap());
+    let later = reports(running, Report::Running, 15_000);
+    assert_eq!(Case::new(&job, Some(&later), 25).build().status.attempt.unwrap().usage_ms, 15_000);
+}
