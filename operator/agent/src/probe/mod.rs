@@ -115,7 +115,11 @@ impl Prober {
         };
         let pod = pod?;
         let pod = pod.ok_or_else(|| ProbeError::NoAnswer("it was deleted".to_owned()))?;
-        pod::answer(&pod).ok_or_else(|| ProbeError::NoAnswer(pod::describe(&pod)))
+        let isolated = pod::answer(&pod).ok_or_else(|| ProbeError::NoAnswer(pod::describe(&pod)))?;
+        if !isolated {
+            tracing::warn!(pod = name, found = pod::describe(&pod), "work would not be isolated here");
+        }
+        Ok(isolated)
     }
 }
 

@@ -114,6 +114,11 @@ impl Agents {
         self.seen.lock().unwrap().started
     }
 
+    /// For how long work ran in all.
+    pub fn ran(&self) -> Duration {
+        self.seen.lock().unwrap().ran.values().sum()
+    }
+
     /// The most attempts of one job that ever ran at once.
     pub fn most_at_once(&self) -> usize {
         self.seen.lock().unwrap().most_at_once

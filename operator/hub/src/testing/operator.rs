@@ -114,6 +114,24 @@ impl Operator {
         assert!(self.api.edit(JOBS, Some("team"), name, |object| edit(&mut object["spec"])));
     }
 
+    /// Waits until so many leases were ever opened.
+    pub async fn until_leases(&self, count: usize) {
+        let end = Instant::now() + Duration::from_mins(1);
+        while self.chain.leases().len() < count {
+            assert!(Instant::now() < end, "{} leases after a minute, not {count}", self.chain.leases().len());
+            sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// Waits until every Assignment is as `matches` says, and there is one.
+    pub async fn until_assigned(&self, what: &str, matches: impl Fn(&Assignment) -> bool) {
+        let end = Instant::now() + Duration::from_mins(1);
+        while self.assignments().is_empty() || !self.assignments().iter().all(&matches) {
+            assert!(Instant::now() < end, "not {what} after a minute: {:#?}", self.assignments());
+            sleep(Duration::from_millis(40)).await;
+        }
+    }
+
     /// Waits until every job is as `matches` says.
     pub async fn until(&self, what: &str, matches: impl Fn(&AIJob) -> bool) {
         let end = Instant::now() + Duration::from_mins(1);

@@ -1,21 +1,14 @@
 //! `eai-agent run`: puts the parts together and keeps them going until it is told to stop.
 
+mod watched;
+
 use std::sync::Arc;
 
-use eai_api::{Assignment, names::ASSIGNMENT_LABEL};
+use eai_api::Assignment;
 use eai_chain::Key;
 use eai_runtime::health::{self, Readiness};
-use k8s_openapi::{
-    api::{
-        batch::v1::Job,
-        core::v1::{Namespace, Node, Pod},
-    },
-    jiff::Timestamp,
-};
-use kube::{
-    Api, Client, ResourceExt as _,
-    runtime::reflector::{ObjectRef, Store, store},
-};
+use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
+use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::{
     sync::{
         Notify,
@@ -26,6 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::watched::Watches;
 use crate::{
     artifacts::{Artifacts, Clients},
     clients::{self, Bearer, ClientError},
@@ -36,13 +30,8 @@ use crate::{
     metrics::Metrics,
     probe::Prober,
     refusal::Probes,
-    report::{
-        Reporter,
-        pod::{LightPod, trim as trim_light},
-    },
+    report::Reporter,
     sweep::Sweeper,
-    trim,
-    watch::{Watch, config as watch_config, drive},
     work,
 };
 
@@ -175,7 +164,7 @@ impl Base {
         let (found, findings) = watch::channel(Probes::default());
         let (wake, queue) = unbounded_channel();
         let changed = Arc::new(Notify::new());
-        let watched = Watched::start(self, &reconnected, &wake, &changed);
+        let watched = Watches { base: self, wake: &wake, changed: &changed }.start(reconnected);
         let context = Arc::new(self.context(identity, watched.stores, findings.clone(), wake.clone()));
         let heartbeat = Heartbeat {
             hub: self.hub.clone(),
@@ -246,98 +235,6 @@ fn scratch(config: &Config) -> std::path::PathBuf {
         _ => {}
     }
     path
-}
-
-/// Stores that are being filled.
-struct Watched {
-    stores: Stores,
-    nodes: Store<Node>,
-    light_pods: Store<LightPod>,
-}
-
-impl Watched {
-    /// Starts all watches. Their events wake Assignments and the reporter.
-    fn start(
-        base: &mut Base,
-        reconnected: &watch::Receiver<u64>,
-        wake: &UnboundedSender<ObjectRef<Assignment>>,
-        changed: &Arc<Notify>,
-    ) -> Self {
-        let (work, member, hub) = (base.config.work_namespace.clone(), base.member.clone(), base.hub.clone());
-        let hub_namespace = base.hub_namespace();
-        // The member's connections are watched over by their own timeouts.
-        let (_, never) = watch::channel(0);
-        let (assignments, assignments_writer) = store();
-        let (jobs, jobs_writer) = store();
-        let (pods, pods_writer) = store();
-        let (nodes, nodes_writer) = store();
-        let (light_pods, light_writer) = store();
-        let shutdown = base.shutdown.clone();
-
-        let ours = watch_config().labels(ASSIGNMENT_LABEL);
-        let live = watch_config().fields("status.phase!=Succeeded,status.phase!=Failed");
-        let watch = Watch {
-            api: Api::namespaced(hub, &hub_namespace),
-            config: watch_config(),
-            writer: assignments_writer,
-            trim: trim::nothing,
-            reconnects: reconnected.clone(),
-        };
-        let (send, note) = (wake.clone(), Arc::clone(changed));
-        base.tasks.spawn(drive(watch, shutdown.clone(), move |assignment: &Assignment| {
-            let _ = send.send(ObjectRef::from_obj(assignment));
-            note.notify_one();
-        }));
-        let jobs_watch = Watch {
-            api: Api::<Job>::namespaced(member.clone(), &work),
-            config: ours.clone(),
-            writer: jobs_writer,
-            trim: trim::job,
-            reconnects: never.clone(),
-        };
-        base.tasks.spawn(drive(jobs_watch, shutdown.clone(), related(wake, &hub_namespace)));
-        let pods_watch = Watch {
-            api: Api::<Pod>::namespaced(member.clone(), &work),
-            config: ours,
-            writer: pods_writer,
-            trim: trim::pod,
-            reconnects: never.clone(),
-        };
-        base.tasks.spawn(drive(pods_watch, shutdown.clone(), related(wake, &hub_namespace)));
-        let nodes_watch = Watch {
-            api: Api::<Node>::all(member.clone()),
-            config: watch_config(),
-            writer: nodes_writer,
-            trim: trim::node,
-            reconnects: never.clone(),
-        };
-        let note = Arc::clone(changed);
-        base.tasks.spawn(drive(nodes_watch, shutdown.clone(), move |_| note.notify_one()));
-        let light_watch = Watch {
-            api: Api::<LightPod>::all(member),
-            config: live,
-            writer: light_writer,
-            trim: trim_light,
-            reconnects: never,
-        };
-        let note = Arc::clone(changed);
-        base.tasks.spawn(drive(light_watch, shutdown, move |_| note.notify_one()));
-        Self { stores: Stores { assignments, jobs, pods, nodes: nodes.clone() }, nodes, light_pods }
-    }
-}
-
-/// Wakes the Assignment that an object in the member's cluster belongs to.
-fn related<K: kube::Resource>(
-    wake: &UnboundedSender<ObjectRef<Assignment>>,
-    hub_namespace: &str,
-) -> impl FnMut(&K) + Send + 'static + use<K> {
-    let (wake, hub_namespace) = (wake.clone(), hub_namespace.to_owned());
-    move |object| {
-        if let Some(assignment) = work::assignment_of(object, &hub_namespace) {
-            // An error only says that the agent is stopping.
-            let _ = wake.send(assignment);
-        }
-    }
 }
 
 /// What the probes find decides what may begin.
