@@ -32,6 +32,8 @@ contract Escrow is IEscrow, EIP712 {
     /// @inheritdoc IEscrow
     uint256 public constant MIN_CLOSING_WINDOW = 72 hours;
     /// @inheritdoc IEscrow
+    uint256 public constant CLOSING_NOTICE = 15 minutes;
+    /// @inheritdoc IEscrow
     uint256 public constant MAX_BATCH = 64;
     /// @inheritdoc IEscrow
     uint64 public constant MAX_MILLI_UNITS = 1_000_000_000;
@@ -377,9 +379,9 @@ contract Escrow is IEscrow, EIP712 {
     /// @dev What the voucher adds to what was paid, clamped to the time elapsed and to the hold; 0 for a stale one. The
     /// lease is open or closing, so its terms are within the bounds that opening checked.
     function _due(LeaseSlot slot, Settlement calldata settlement) private view returns (uint256) {
-        uint256 until = slot.closingAt();
-        // slither-disable-next-line incorrect-equality
-        if (until == 0) until = block.timestamp;
+        uint256 until = block.timestamp;
+        uint256 closingAt = slot.closingAt();
+        if (closingAt != 0 && until > closingAt + CLOSING_NOTICE) until = closingAt + CLOSING_NOTICE;
         uint256 owed = Accrual.accrued(settlement.terms.rate, settlement.terms.milliUnits, until - slot.openedAt());
         if (owed > settlement.cumulativeAmount) owed = settlement.cumulativeAmount;
         if (owed > slot.hold()) owed = slot.hold();

@@ -202,7 +202,8 @@ interface IEscrow {
     /// @notice An item of {settleBatch} changed nothing, because of `reason`.
     event SettleSkipped(bytes32 indexed leaseId, bytes4 reason);
 
-    /// @notice `by` started the closing of the lease. Vouchers are paid until `closesAt`, for time up to now.
+    /// @notice `by` started the closing of the lease. Vouchers are paid until `closesAt`, for time up to now and
+    /// {CLOSING_NOTICE} more.
     event LeaseClosing(bytes32 indexed leaseId, address indexed by, uint256 closesAt);
 
     /// @notice The lease is closed: `paid` went to the provider in all, `refunded` returned to the payer's account.
@@ -313,11 +314,15 @@ interface IEscrow {
 
     /// @notice Presents vouchers; anyone may. A bad item emits {SettleSkipped}.
     /// @dev Pays min(voucher, rate x units x elapsed rounded down, hold) less what was paid. Elapsed runs from opening
-    /// to now, or to the start of closing. A final voucher closes the lease even if nothing is due.
+    /// to now, and in a closing lease to {CLOSING_NOTICE} after closing was started at most. A final voucher closes the
+    /// lease even if nothing is due.
     /// @param settlements The vouchers with their signatures.
     function settleBatch(Settlement[] calldata settlements) external;
 
     /// @notice Starts the closing window of a lease. Only its payer or its provider.
+    /// @dev Work accrues for {CLOSING_NOTICE} more: until the hub has seen the closing, the work goes on, and it is not to
+    /// be had for nothing. It makes no difference who began: what is paid is what the hub signs, and a provider that wants
+    /// no more work gains nothing by time in which it does none.
     function startClosing(LeaseTerms calldata terms) external;
 
     /// @notice Closes a lease whose closing window is over; the rest returns to the payer's account. Anyone may.
@@ -357,6 +362,10 @@ interface IEscrow {
 
     /// @notice Seconds between {startClosing} and {finalize}.
     function CLOSING_WINDOW() external view returns (uint256);
+
+    /// @notice Seconds for which work still accrues once closing was started: 15 minutes, in which the hub sees the closing
+    /// and has the work stopped.
+    function CLOSING_NOTICE() external view returns (uint256);
 
     /// @notice The least {CLOSING_WINDOW} there can be: 72 hours.
     function MIN_CLOSING_WINDOW() external view returns (uint256);

@@ -306,6 +306,27 @@ contract AdversariesTest is EscrowFixture {
         assertEq(token.balanceOf(provider), 100 * PER_SECOND, "paid in full");
     }
 
+    function test_Payer_CannotCloseForFreeWork() public {
+        // closing in the second after opening, so that the work which the hub hasn't stopped yet would cost nothing
+        IEscrow.LeaseTerms memory terms = open();
+        vm.warp(START + 1);
+        startClosing(payer, terms);
+        vm.warp(START + 60);
+        settle(terms, 59 * PER_SECOND, true);
+        assertEq(escrow.balanceOf(provider), 59 * PER_SECOND, "the minute is paid");
+        assertEq(escrow.balanceOf(payer), DEPOSIT - 59 * PER_SECOND, "by the payer");
+    }
+
+    function test_Provider_CannotGainByClosing() public {
+        // the notice is only room: what fills it is what the hub signs
+        IEscrow.LeaseTerms memory terms = open();
+        vm.warp(START + 100);
+        startClosing(provider, terms);
+        vm.warp(START + 100 + NOTICE);
+        settle(terms, 100 * PER_SECOND, true);
+        assertFigures(terms, HOLD, 100 * PER_SECOND, HOLD - 100 * PER_SECOND);
+    }
+
     function test_Payer_CannotSpendAnothers() public {
         // a payer makes itself a hub and its own provider, and names another payer
         IEscrow.LeaseRequest memory request = defaultRequest();
@@ -376,8 +397,9 @@ contract AdversariesTest is EscrowFixture {
         settle(terms, CAP, false);
         vm.warp(START + 11 + WINDOW);
         escrow.finalize(terms);
-        assertFigures(terms, CAP, 10 * PER_SECOND, CAP - 10 * PER_SECOND);
-        assertEq(escrow.balanceOf(payer), DEPOSIT - 10 * PER_SECOND, "the rest is back");
+        uint256 taken = (10 + NOTICE) * PER_SECOND;
+        assertFigures(terms, CAP, taken, CAP - taken);
+        assertEq(escrow.balanceOf(payer), DEPOSIT - taken, "the rest is back");
     }
 
     function stolenTerms() private pure returns (IEscrow.LeaseTerms memory terms) {

@@ -137,6 +137,11 @@ contract ClosingTest is EscrowFixture {
         assertState(_terms, IEscrow.LeaseState.Closed);
     }
 
+    function test_Closing_NoticeIsWithinTheWindow() public view {
+        assertEq(escrow.CLOSING_NOTICE(), NOTICE, "notice");
+        assertTrue(escrow.CLOSING_NOTICE() < escrow.MIN_CLOSING_WINDOW(), "vouchers outlast it");
+    }
+
     // --------------------------------------------------------------------------------------- at any second
 
     function testFuzz_Closing_VoucherOrFinalize(uint256 after_) public {

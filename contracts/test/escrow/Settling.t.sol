@@ -149,11 +149,38 @@ contract SettlingTest is EscrowFixture {
         assertState(_terms, IEscrow.LeaseState.Closing);
     }
 
-    function test_Settle_ClampsToTheStartOfClosing() public {
+    function test_Settle_PaysWorkDuringTheNotice() public {
+        IEscrow.LeaseRequest memory request = defaultRequest();
+        request.attempt = 2;
+        IEscrow.LeaseTerms memory terms = open(request);
+        vm.warp(START + 106);
+        startClosing(payer, terms);
+        vm.warp(START + 155);
+        settle(terms, 49 * PER_SECOND, true);
+        assertFigures(terms, HOLD, 49 * PER_SECOND, HOLD - 49 * PER_SECOND);
+    }
+
+    function test_Settle_ClampsToNowDuringTheNotice() public {
+        startClosing(payer, _terms);
+        vm.warp(START + 100 + NOTICE - 1);
+        settle(_terms, HOLD, false);
+        assertFigures(_terms, HOLD, (100 + NOTICE - 1) * PER_SECOND, 0);
+    }
+
+    function test_Settle_ClampsToTheEndOfTheNotice() public {
+        startClosing(payer, _terms);
+        vm.warp(START + 100 + NOTICE + 1);
+        settle(_terms, HOLD, false);
+        assertFigures(_terms, HOLD, (100 + NOTICE) * PER_SECOND, 0);
+        vm.warp(START + 100 + WINDOW);
+        assertSkips(HOLD, false, IEscrow.NothingToSettle.selector);
+    }
+
+    function test_Settle_GivesTheSameNoticeToAProvider() public {
         startClosing(provider, _terms);
         vm.warp(START + 100 + WINDOW);
         settle(_terms, HOLD, false);
-        assertFigures(_terms, HOLD, 100 * PER_SECOND, 0);
+        assertFigures(_terms, HOLD, (100 + NOTICE) * PER_SECOND, 0);
     }
 
     function test_SkipsWhen_VoucherIsReplayed() public {
@@ -221,7 +248,7 @@ contract SettlingTest is EscrowFixture {
         vm.warp(START + 200);
         settle(_terms, 150 * PER_SECOND, true);
         assertState(_terms, IEscrow.LeaseState.Closed);
-        assertFigures(_terms, HOLD, 100 * PER_SECOND, HOLD - 100 * PER_SECOND);
+        assertFigures(_terms, HOLD, 150 * PER_SECOND, HOLD - 150 * PER_SECOND);
     }
 
     function test_Final_WorksWhenPayerIsProvider() public {
@@ -363,6 +390,17 @@ contract SettlingTest is EscrowFixture {
         if (request.hold < wanted) wanted = request.hold;
         assertFigures(terms, request.hold, wanted, 0);
         assertEq(escrow.balanceOf(provider), wanted, "provider");
+    }
+
+    function testFuzz_Settle_PaysUpToTheNotice(uint256 closing, uint256 presented, bool byPayer) public {
+        closing = bound(closing, 0, 30 days);
+        presented = bound(presented, 0, WINDOW);
+        vm.warp(START + 100 + closing);
+        startClosing(byPayer ? payer : provider, _terms);
+        vm.warp(START + 100 + closing + presented);
+        settle(_terms, type(uint256).max, false);
+        uint256 wanted = (100 + closing + (presented < NOTICE ? presented : NOTICE)) * PER_SECOND;
+        assertFigures(_terms, HOLD, wanted < HOLD ? wanted : HOLD, 0);
     }
 
     /// @dev Four vouchers of one lease: in order one by one, or shuffled with repetitions in batches, at one time.

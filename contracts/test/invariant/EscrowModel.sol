@@ -61,7 +61,8 @@ contract EscrowModel {
 
     /// @notice The most that the lease may have paid by now.
     function accrued(ModelLease memory lease) public view returns (uint256) {
-        uint256 end = lease.closingAt != 0 ? lease.closingAt : block.timestamp;
+        // a closing lease accrues for a quarter of an hour more, until the hub has seen it
+        uint256 end = lease.closingAt != 0 ? min(lease.closingAt + 900, block.timestamp) : block.timestamp;
         return lease.terms.rate * lease.terms.milliUnits * (end - lease.openedAt) / 1000 / 3600;
     }
 

@@ -15,6 +15,7 @@ abstract contract EscrowFixture is Test {
 
     uint64 internal constant START = 1_800_000_000;
     uint256 internal constant WINDOW = 72 hours;
+    uint256 internal constant NOTICE = 15 minutes;
     /// @dev One whole unit at this rate costs 1e15 wei a second.
     uint256 internal constant RATE = 3.6e18;
     uint256 internal constant PER_SECOND = 1e15;

@@ -98,6 +98,12 @@ impl Reader {
         Ok(convert::from_address(self.rpc.call(self.escrow(), &IEscrow::TOKENCall {}).await?))
     }
 
+    /// For how many seconds work still accrues in a lease once its closing was started.
+    pub(crate) async fn closing_notice(&self) -> Result<u64, LedgerError> {
+        let notice = self.rpc.call(self.escrow(), &IEscrow::CLOSING_NOTICECall {}).await?;
+        u64::try_from(notice).map_err(|_| LedgerError::BadAnswer(format!("a closing notice of {notice} seconds")))
+    }
+
     /// What `account` has of the chain's own coin, for gas, in wei of that coin.
     pub async fn gas_money(&self, account: Address) -> Result<u128, LedgerError> {
         self.rpc.ready().await?;

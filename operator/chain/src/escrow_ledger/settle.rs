@@ -46,15 +46,20 @@ impl EscrowLedger {
             // What isn't paid now is paid with the next one.
             return Ok(false);
         }
-        Ok(match self.reader.lease(voucher.terms.id()).await? {
-            Some(view) if matches!(view.state, LeaseState::Open | LeaseState::Paused) => {
-                let owed = convert::to_word(voucher.amount.min(view.hold));
-                // The voucher's block comes after the latest one, so it is a second later at least.
-                owed > accrued(voucher, head.time.saturating_add(1).saturating_sub(view.opened_at))
+        let Some(view) = self.reader.lease(voucher.terms.id()).await? else { return Ok(false) };
+        // The voucher's block comes after the latest one, so it is a second later at least.
+        let next = head.time.saturating_add(1);
+        let counts_on = match view.state {
+            LeaseState::Open | LeaseState::Paused => true,
+            LeaseState::Closing => {
+                let notice = self.reader.closing_notice().await?;
+                view.closing_at.is_some_and(|at| next < at.saturating_add(notice))
             }
-            // Time no longer counts, or there is nothing to close: the chain says what there is to say.
-            _ => false,
-        })
+            LeaseState::Closed => false,
+        };
+        // Where time no longer counts, the chain says what there is to say.
+        let owed = convert::to_word(voucher.amount.min(view.hold));
+        Ok(counts_on && owed > accrued(voucher, next.saturating_sub(view.opened_at)))
     }
 
     async fn present(&self, vouchers: &[&SignedVoucher]) -> Result<Vec<SettleOutcome>, LedgerError> {

@@ -128,6 +128,43 @@ async fn a_final_voucher_waits_for_the_chains_clock() {
     assert!(matches!(&outcomes[0], SettleOutcome::Settled(s) if s.closed && s.paid == eai(10)), "{outcomes:?}");
 }
 
+/// A payer that closes its lease at once doesn't get the work for nothing that runs until the hub has seen it.
+#[tokio::test]
+async fn work_is_paid_until_the_hub_has_seen_the_closing() {
+    let world = World::with(Mining::Manual).await;
+    let request = world.request(1).await;
+    let opened = world.open(&request).await;
+    let account = world.account(&world.payer);
+    let terms = account.reader().opening(opened.lease).await.unwrap().unwrap().terms;
+    world.mined(account.start_closing(&terms)).await.unwrap();
+    let ledger = world.ledger();
+    let amount = Amount::from_wei(SECOND.wei() * 600);
+    let last = [world.voucher(&request, amount, true)];
+    let outcomes = ledger.settle(&last).await.unwrap();
+    assert!(matches!(&outcomes[0], SettleOutcome::Skipped(s) if s.reason == Refusal::TooEarly), "{outcomes:?}");
+    world.anvil.pass(600).await;
+    let outcomes = world.mined(ledger.settle(&last)).await.unwrap();
+    assert!(matches!(&outcomes[0], SettleOutcome::Settled(s) if s.closed && s.paid == amount), "{outcomes:?}");
+}
+
+/// Beyond the notice nothing accrues, so nothing is waited for.
+#[tokio::test]
+async fn work_after_the_notice_is_not_waited_for() {
+    let world = World::with(Mining::Manual).await;
+    let request = world.request(1).await;
+    let opened = world.open(&request).await;
+    let account = world.account(&world.payer);
+    let terms = account.reader().opening(opened.lease).await.unwrap().unwrap().terms;
+    world.mined(account.start_closing(&terms)).await.unwrap();
+    let ledger = world.ledger();
+    let closing_at = ledger.lease(opened.lease).await.unwrap().unwrap().closing_at.unwrap();
+    world.anvil.pass(15 * 60).await;
+    let last = [world.voucher(&request, Amount::from_wei(SECOND.wei() * 5000), true)];
+    let outcomes = world.mined(ledger.settle(&last)).await.unwrap();
+    let paid = Amount::from_wei(SECOND.wei() * u128::from(closing_at - opened.opened_at + 15 * 60));
+    assert!(matches!(&outcomes[0], SettleOutcome::Settled(s) if s.closed && s.paid == paid), "{outcomes:?}");
+}
+
 #[tokio::test]
 async fn a_full_batch_goes_through_in_one_transaction() {
     let world = World::new().await;
