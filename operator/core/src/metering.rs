@@ -90,9 +90,11 @@ impl Observed {
         self.settled_ms.saturating_add(open)
     }
 
-    /// The member's cumulative `reported` usage of `units`, cut to what the hub saw.
-    pub fn clamp(self, units: MilliUnits, reported: UsageMs, now_ms: u64) -> UsageMs {
-        let allowance = CLAMP_ALLOWANCE_MS.saturating_mul(u64::from(self.intervals));
+    /// The member's cumulative `reported` usage of `units`, cut to what the hub saw. The allowance is for each start
+    /// that was seen, and for no more than the `starts` that the hub asked for: a member that says of itself that it
+    /// stopped and started again gains nothing by it.
+    pub fn clamp(self, units: MilliUnits, reported: UsageMs, starts: u32, now_ms: u64) -> UsageMs {
+        let allowance = CLAMP_ALLOWANCE_MS.saturating_mul(u64::from(self.intervals.min(starts)));
         reported.min(usage(units, self.run_ms(now_ms).saturating_add(allowance)))
     }
 }

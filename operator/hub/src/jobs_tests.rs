@@ -58,7 +58,9 @@ async fn a_job_runs_is_paid_and_leaves_nothing_behind() {
     let calls = hub.api.calls();
     let writes: usize =
         calls.iter().filter(|(call, _)| !call.starts_with("GET") && !call.contains("events")).map(|c| c.1).sum();
-    assert!(writes <= 11, "{calls:#?}");
+    // Claim, starting, running, finishing, settling, over; two finalizer changes, an Assignment made and told twice, and
+    // the hub's own ConfigMap: 12 if nobody writes between.
+    assert!(writes <= 14, "{calls:#?}");
     hub.until_assigned("noted", |a| a.spec.acknowledged.finished).await;
 }
 
@@ -223,10 +225,10 @@ async fn a_member_that_refuses_costs_nothing_and_another_takes_the_job() {
 async fn a_budget_that_runs_out_pauses_the_job_and_raising_it_resumes() {
     let hub = Operator::new("50", BLOCK);
     hub.enrol("home", 1);
-    let (_operator, agents) = (hub.start(NO_LAG), Agents::start(&hub.api, Manner::Run(ms(6000))));
+    let (_operator, agents) = (hub.start(NO_LAG), Agents::start(&hub.api, Manner::Run(ms(9000))));
     let mut spec = spec();
-    // 0.001 EAI a second: money for 4 s, of which the last 2 are kept for ending in time.
-    spec.budget = Some("0.004".parse().unwrap());
+    // 0.001 EAI a second: money for 10 s, of which the last quarter is kept for ending in time.
+    spec.budget = Some("0.01".parse().unwrap());
     hub.submit("train", spec);
     hub.until("paused", |job| phase(job) == Phase::Paused).await;
     assert_eq!(reason(&hub.job("train").unwrap()), "BudgetReached");

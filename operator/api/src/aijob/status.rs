@@ -132,7 +132,8 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub claimed_at: Option<Time>,
-    /// By when the work must run, or the member has failed the attempt; counted from when the lease is open.
+    /// By when the work must run, or run again, or the member has failed the attempt. Not set while it runs or isn't
+    /// to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub start_by: Option<Time>,
@@ -140,6 +141,11 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub stop_by: Option<Time>,
+    /// Since when the work isn't to run: the hub asked the member to pause or stop it. What the member says it used
+    /// later than the grace that pods have to end doesn't count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
+    pub held_since: Option<Time>,
     /// How often its pods were ended to be started again later.
     #[serde(default)]
     #[schemars(range(max = 4_294_967_295_u64))]

@@ -123,6 +123,11 @@ impl Need {
 }
 
 impl Snapshot {
+    /// What a member lacks to run `pods` pods of `need` now; `None` if they fit, or nothing is known of the member.
+    pub fn shortage(&self, member: &str, need: &Need, pods: u32) -> Option<super::Shortage> {
+        super::fit::fit(self.members.iter().find(|m| m.name == member)?, need, pods).err()
+    }
+
     /// Takes what `pods` pods of `need` use out of a member's free capacity, tightest nodes first. For work that was
     /// assigned and isn't in the member's report yet. Takes what is there if that is less; an unknown member is left
     /// alone.

@@ -78,16 +78,25 @@ fn a_clock_that_steps_back_adds_nothing() {
 
 #[test]
 fn nothing_counts_before_it_was_seen_running() {
-    assert_eq!(Observed::default().clamp(MilliUnits(1000), UsageMs(HOUR), HOUR), UsageMs(0));
+    assert_eq!(Observed::default().clamp(MilliUnits(1000), UsageMs(HOUR), 1, HOUR), UsageMs(0));
 }
 
 #[test]
 fn a_true_report_counts_whole_and_a_false_one_is_cut() {
     let units = MilliUnits(2000);
     let seen = Observed::default().running(1_000_000).stopped(1_010_000);
-    assert_eq!(seen.clamp(units, UsageMs(20_000), 0), UsageMs(20_000));
-    assert_eq!(seen.clamp(units, UsageMs(21_999), 0), UsageMs(21_999));
-    assert_eq!(seen.clamp(units, UsageMs(u64::MAX), 0), UsageMs(2 * (10_000 + CLAMP_ALLOWANCE_MS)));
+    assert_eq!(seen.clamp(units, UsageMs(20_000), 1, 0), UsageMs(20_000));
+    assert_eq!(seen.clamp(units, UsageMs(21_999), 1, 0), UsageMs(21_999));
+    assert_eq!(seen.clamp(units, UsageMs(u64::MAX), 1, 0), UsageMs(2 * (10_000 + CLAMP_ALLOWANCE_MS)));
+}
+
+#[test]
+fn starts_that_nobody_asked_for_earn_no_allowance() {
+    let mut seen = Observed::default();
+    for i in 0..100 {
+        seen = seen.running(i * 10).stopped(i * 10);
+    }
+    assert_eq!(seen.clamp(MilliUnits(1000), UsageMs(HOUR), 2, 1000), UsageMs(2 * CLAMP_ALLOWANCE_MS));
 }
 
 #[test]
@@ -137,6 +146,7 @@ proptest! {
         events in prop::collection::vec((any::<bool>(), 0u64..100_000), 0..30),
         reported: u64,
         milli in 1u64..64_000,
+        starts in 0u32..40,
     ) {
         let (mut seen, mut now, mut truth, mut since) = (Observed::default(), 1_000_000, 0, None);
         for (running, step) in events {
@@ -151,7 +161,7 @@ proptest! {
         }
         truth += since.map_or(0, |s| now - s);
         prop_assert_eq!(seen.run_ms(now), truth);
-        let bound = usage(MilliUnits(milli), truth + CLAMP_ALLOWANCE_MS * u64::from(seen.intervals));
-        prop_assert_eq!(seen.clamp(MilliUnits(milli), UsageMs(reported), now), UsageMs(reported).min(bound));
+        let bound = usage(MilliUnits(milli), truth + CLAMP_ALLOWANCE_MS * u64::from(seen.intervals.min(starts)));
+        prop_assert_eq!(seen.clamp(MilliUnits(milli), UsageMs(reported), starts, now), UsageMs(reported).min(bound));
     }
 }

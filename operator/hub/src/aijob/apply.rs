@@ -118,8 +118,8 @@ async fn set_finalizers(api: &Api<AIJob>, job: &AIJob, finalizers: Vec<String>) 
     Ok(written)
 }
 
-/// Fulfils a wish for `job`, whose current record is confirmed by a write if `confirmed`.
-pub async fn fulfil(hub: &Hub, job: &AIJob, wish: Wish, confirmed: bool) -> Result<(), WishError> {
+/// Fulfils a wish for `job`. `whole` is the job as the API server just gave it back, if it was just written.
+pub async fn fulfil(hub: &Hub, job: &AIJob, wish: Wish, whole: Option<&AIJob>) -> Result<(), WishError> {
     if wish == Wish::Place {
         hub.pass.notify_one();
         return Ok(());
@@ -141,7 +141,7 @@ pub async fn fulfil(hub: &Hub, job: &AIJob, wish: Wish, confirmed: bool) -> Resu
             Ok(())
         }
         Wish::Settle(bill) => settle(hub, job, attempt, bill),
-        Wish::Assign => assign(hub, job, attempt, confirmed).await,
+        Wish::Assign(desired) => assign(hub, job, attempt, desired, whole).await,
         Wish::Tell(desired, noted) => tell(hub, job, attempt, desired, &noted).await,
         Wish::Place | Wish::Release => Ok(()),
     }
@@ -248,16 +248,21 @@ pub fn current_assignment(hub: &Hub, job: &AIJob, attempt: &Attempt) -> Option<s
 }
 
 /// Makes the attempt's Assignment. The name is the epoch's, so whoever comes second finds it made.
-async fn assign(hub: &Hub, job: &AIJob, attempt: &Attempt, confirmed: bool) -> Result<(), WishError> {
-    let namespace = job.namespace().unwrap_or_default();
-    if !confirmed {
+async fn assign(
+    hub: &Hub,
+    job: &AIJob,
+    attempt: &Attempt,
+    desired: Desired,
+    whole: Option<&AIJob>,
+) -> Result<(), WishError> {
+    let whole = if let Some(whole) = whole {
+        whole.clone()
+    } else {
         // The record is as old as the watch: nothing may be made from it that somebody else has ended meanwhile.
-        let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &namespace);
+        let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &job.namespace().unwrap_or_default());
         let live = api.get_opt(&job.name_any()).await.map_err(WriteError::from)?;
-        if live.and_then(|live| live.resource_version()) != job.resource_version() {
-            return Err(WriteError::Conflict.into());
-        }
-    }
+        live.filter(|live| live.resource_version() == job.resource_version()).ok_or(WriteError::Conflict)?
+    };
     let (node, report) = member(hub, attempt).ok_or(WishError::NoMember)?;
     let uid = job.uid().unwrap_or_default();
     let sealed = if job.spec.secrets.is_empty() {
@@ -266,7 +271,7 @@ async fn assign(hub: &Hub, job: &AIJob, attempt: &Attempt, confirmed: bool) -> R
         let environment = secrets::read(&hub.ctx.client, job, &hub.ctx.config.account()).await?;
         Some(secrets::seal_to(&node, &report, &uid, &environment)?)
     };
-    let assignment = workload::assignment(job, attempt, sealed)?;
+    let assignment = workload::assignment(&whole, attempt, desired, sealed)?;
     let api: Api<Assignment> = Api::namespaced(hub.ctx.client.clone(), &member_namespace(&attempt.member));
     let made = match api.create(&PostParams::default(), &assignment).await {
         Ok(made) => made,

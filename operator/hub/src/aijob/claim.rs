@@ -88,6 +88,7 @@ pub fn claim(
         claimed_at: Some(whole_seconds(now)),
         start_by: Some(from_unix(unix_seconds(now).saturating_add(promise))),
         stop_by: None,
+        held_since: None,
         pauses: 0,
         observed: eai_core::metering::Observed::default(),
         usage_ms: 0,

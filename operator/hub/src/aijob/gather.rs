@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use eai_api::{AIJob, Assignment};
 use eai_chain::LeaseId;
+use eai_core::placement::Shortage;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
     apply::current_assignment,
     build::{ChainNews, Sight},
 };
-use crate::hub::Hub;
+use crate::{hub::Hub, placement};
 
 /// Everything that matters to a job, at one moment.
 pub struct Gathered {
@@ -20,6 +21,8 @@ pub struct Gathered {
     pub sight: Sight,
     /// Whether its member is enrolled.
     pub member_enrolled: bool,
+    /// What its member lacks to resume it, if it is paused.
+    pub no_room: Option<Shortage>,
     /// What is known from the chain.
     pub chain: ChainNews,
 }
@@ -33,6 +36,7 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         sight: assignment.as_ref().map(|a| hub.world.sights.of(a, now_ms)).unwrap_or_default(),
         member_enrolled: attempt.is_none_or(|attempt| hub.world.member(&attempt.member).is_some()),
         chain: chain(hub, job, attempt.and_then(|a| a.lease.id.parse().ok())),
+        no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
         assignment,
     }
 }

@@ -88,14 +88,15 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         assignment: gathered.assignment.as_deref(),
         sight: gathered.sight,
         member_enrolled: gathered.member_enrolled,
+        no_room: gathered.no_room,
         chain: gathered.chain,
         rules: &hub.rules,
         now,
     });
-    let (job, confirmed) = write(&hub, job, &plan).await?;
+    let (job, whole) = write(&hub, job, &plan).await?;
     let mut failure = None;
     for wish in plan.wishes {
-        if let Err(error) = apply::fulfil(&hub, &job, wish, confirmed).await {
+        if let Err(error) = apply::fulfil(&hub, &job, wish, whole.as_ref()).await {
             failure.get_or_insert(error);
         }
     }
@@ -105,15 +106,15 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
     }
 }
 
-/// Writes the status if it changes anything, and says so; returns the job as it is then.
-async fn write(hub: &Hub, job: Arc<AIJob>, plan: &Plan) -> Result<(Arc<AIJob>, bool), Error> {
+/// Writes the status if it changes anything, and says so; returns the job as it is then, and the answer to the write.
+async fn write(hub: &Hub, job: Arc<AIJob>, plan: &Plan) -> Result<(Arc<AIJob>, Option<AIJob>), Error> {
     if job.status.as_ref() == Some(&plan.status) || (job.status.is_none() && plan.status == AIJobStatus::default()) {
-        return Ok((job, false));
+        return Ok((job, None));
     }
     let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &job.namespace().unwrap_or_default());
     let written = apply::write_status(&api, &job, plan.status.clone()).await.map_err(Error::Status)?;
     tell(hub, &job, &written, plan);
-    Ok((hub.world.jobs.put(written), true))
+    Ok((hub.world.jobs.put(written.clone()), Some(written)))
 }
 
 fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {

@@ -9,7 +9,7 @@ use eai_chain::Refusal;
 use eai_core::{address::Address, money::Amount};
 use k8s_openapi::jiff::Timestamp;
 
-use super::build::situation::whole_seconds;
+use super::build::{rules::LEAST_RUN_MS, situation::whole_seconds};
 
 /// Reasons of outcomes, in one word each.
 pub mod reason {
@@ -23,6 +23,10 @@ pub mod reason {
     pub const REFUSED: &str = "Refused";
     /// The member's owner doesn't allow it beside what runs there now.
     pub const NO_ROOM: &str = "NoRoom";
+    /// The member has the work no more, or says so, after it was seen running there.
+    pub const DISOWNED: &str = "Disowned";
+    /// The member didn't get work that ran going again.
+    pub const NOT_GOING_ON: &str = "NotGoingOn";
     /// The node that ran the work doesn't answer.
     pub const NODE_LOST: &str = "NodeLost";
     /// The member broke its promise.
@@ -45,7 +49,8 @@ pub mod reason {
     /// Whether work that ended so may be started again elsewhere. Not where the old work may still run: until attempts
     /// are fenced by grants, that could run it twice.
     pub fn may_be_repeated(reason: &str) -> bool {
-        ![MEMBER_REMOVED, MEMBER_SILENT, NODE_LOST, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED].contains(&reason)
+        ![MEMBER_REMOVED, MEMBER_SILENT, DISOWNED, NODE_LOST, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED]
+            .contains(&reason)
     }
 
     /// Whether work that failed for this reason failed through its member rather than by itself.
@@ -97,6 +102,8 @@ pub enum Say {
     BudgetReached { budget: Amount },
     /// Paused: the account is.
     HoldEmpty { payer: Address, hold: Amount, trouble: Option<String> },
+    /// Paused, with money, and the member is full.
+    NoRoom { member: String, lacks: String },
     /// About to run again.
     Resuming { member: String },
     /// The bill is being settled.
@@ -127,6 +134,8 @@ pub enum Unfunded {
     Rate { asked: Amount, allowed: Amount },
     /// The job's own budget is spent on earlier attempts.
     Budget { budget: Amount },
+    /// What is left of the job's own budget buys no useful run.
+    BudgetTooSmall { left: Amount, least: Amount },
 }
 
 impl Unfunded {
@@ -139,6 +148,7 @@ impl Unfunded {
             Self::Cap { .. } => "CapExceeded",
             Self::Rate { .. } => "RateAboveAuthorisation",
             Self::Budget { .. } => "BudgetReached",
+            Self::BudgetTooSmall { .. } => "BudgetTooSmall",
         }
     }
 
@@ -163,6 +173,11 @@ impl Unfunded {
             Self::Budget { budget } => {
                 format!("The budget of {budget} EAI was spent on earlier attempts; raise spec.budget to go on.")
             }
+            Self::BudgetTooSmall { left, least } => format!(
+                "The budget has {left} EAI left, which is too little to run for {} s at the price of a member that fits; \
+                 raise spec.budget so that {least} EAI or more are left.",
+                LEAST_RUN_MS / 1000
+            ),
         }
     }
 }
@@ -216,6 +231,7 @@ impl Say {
             Self::Stopping { .. } => "Stopping",
             Self::BudgetReached { .. } => "BudgetReached",
             Self::HoldEmpty { .. } => "HoldEmpty",
+            Self::NoRoom { .. } => "MemberFull",
             Self::Resuming { .. } => "Resuming",
             Self::Settling { trouble: Some(_), .. } => "SettlingDelayed",
             Self::Settling { .. } => "Settling",
@@ -275,6 +291,9 @@ impl Say {
                 "Paused: the {hold} EAI held are spent and {payer} has no more free, or allows no more. Run `kubectl eai \
                  deposit` or `kubectl eai authorize` as {payer} to resume."
             ),
+            Self::NoRoom { member, lacks } => {
+                format!("Paused: the work can go on when {member} has room for it again ({lacks}).")
+            }
             Self::Resuming { member } => format!("{member} is asked to start the work again."),
             Self::Settling { owed, trouble: None, .. } => {
                 format!("The attempt is over; {owed} EAI are being paid and the rest refunded.")
@@ -288,12 +307,16 @@ impl Say {
                     outcome.reason, outcome.message
                 )
             }
-            Self::Over { phase: Phase::Succeeded, paid, refunded, .. } => {
-                format!("Done: {paid} EAI paid, {refunded} EAI refunded.")
+            Self::Over { phase: Phase::Succeeded, outcome, paid, refunded } => {
+                let sums = format!("{paid} EAI paid, {refunded} EAI refunded.");
+                if outcome.reason == reason::COMPLETED || outcome.message.is_empty() {
+                    return format!("Done: {sums}");
+                }
+                format!("Done: {sums} {}.", outcome.message.trim_end_matches('.'))
             }
             Self::Over { outcome, paid, refunded, .. } => {
-                let said = if outcome.message.is_empty() { "The work failed." } else { &outcome.message };
-                format!("{said} {paid} EAI paid, {refunded} EAI refunded.")
+                let said = if outcome.message.is_empty() { "The work failed" } else { &outcome.message };
+                format!("{}. {paid} EAI paid, {refunded} EAI refunded.", said.trim_end_matches('.'))
             }
             Self::Cancelled => "Cancelled before any work ran; nothing is owed.".to_owned(),
             Self::DeadlineWhileWaiting => "The deadline passed before a member could finish the job.".to_owned(),

@@ -14,8 +14,13 @@ use kube::ResourceExt as _;
 
 use super::build::situation::ever_ran;
 
-/// The Assignment of a job's attempt. Its name is the epoch's, so that it can be made only once.
-pub fn assignment(job: &AIJob, attempt: &Attempt, sealed_env: Option<Sealed>) -> Result<Assignment, QuantityError> {
+/// The Assignment of the attempt of a job that is whole, with what the hub doesn't keep in memory. Its name is the epoch's, so that it can be made only once.
+pub fn assignment(
+    job: &AIJob,
+    attempt: &Attempt,
+    desired: Desired,
+    sealed_env: Option<Sealed>,
+) -> Result<Assignment, QuantityError> {
     let uid = job.uid().unwrap_or_default();
     let spec = &job.spec;
     let workload = Workload {
@@ -44,7 +49,7 @@ pub fn assignment(job: &AIJob, attempt: &Attempt, sealed_env: Option<Sealed>) ->
             class: attempt.class.clone(),
             rate: attempt.rate,
             lease_id: attempt.lease.id.clone(),
-            desired: Desired::Run,
+            desired,
             // Made again for work that ran before: if its Job is gone, the work is lost and must not begin anew.
             acknowledged: Acknowledged { started: ever_ran(attempt), ..Acknowledged::default() },
         },

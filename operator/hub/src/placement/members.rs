@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use eai_api::{
-    AIJob, ComputeNode, MemberReport,
-    aijob::{Attempt, LeaseState, Network},
+    AIJob, AIJobStatus, ComputeNode, MemberReport,
+    aijob::{Attempt, LeaseState, Network, Phase},
     condition::{self, AVAILABLE},
     member_report::NodeReport,
 };
@@ -36,9 +36,7 @@ pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AI
         .filter_map(|m| Some((m.node.name_any(), m.report?.spec.counted.iter().map(String::as_str).collect())))
         .collect();
     for job in jobs {
-        let Some(attempt) = job.status.as_ref().and_then(|s| s.attempt.as_ref()).filter(|a| holds_capacity(a)) else {
-            continue;
-        };
+        let Some(attempt) = job.status.as_ref().and_then(holds_capacity) else { continue };
         let name = attempt.epoch.name(job.metadata.uid.as_deref().unwrap_or_default());
         let reported = counted.get(&attempt.member).is_some_and(|names| names.contains(name.as_str()));
         if let (false, Ok(request)) = (reported, request(job)) {
@@ -48,9 +46,12 @@ pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AI
     snapshot
 }
 
-/// Whether an attempt uses, or is about to use, its member's capacity.
-fn holds_capacity(attempt: &Attempt) -> bool {
-    attempt.outcome.is_none() && matches!(attempt.lease.state, LeaseState::Opening | LeaseState::Open)
+/// The attempt, if it uses, or is about to use, its member's capacity. Work that is paused gives it up, and resumes when
+/// there is room again: nobody can keep others off what they don't pay for.
+fn holds_capacity(status: &AIJobStatus) -> Option<&Attempt> {
+    let paused = |a: &Attempt| status.phase == Phase::Paused && a.held_since.is_some();
+    let holds = |a: &Attempt| matches!(a.lease.state, LeaseState::Opening | LeaseState::Open);
+    status.attempt.as_ref().filter(|a| a.outcome.is_none() && holds(a) && !paused(a))
 }
 
 fn member(known: &Known<'_>) -> Member {

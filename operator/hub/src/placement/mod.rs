@@ -17,7 +17,7 @@ use std::{
 };
 
 use eai_api::{AIJob, AIJobStatus, aijob::LeaseState, names::SETTLEMENT_FINALIZER};
-use eai_core::offer::SignedOffer;
+use eai_core::{offer::SignedOffer, placement::Shortage};
 use futures::StreamExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt as _, runtime::reflector::ObjectRef};
@@ -102,6 +102,17 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
     let verdicts = pass::pass(world, &waiting);
     carry_out(hub, scribe, &waiting, verdicts).await;
     true
+}
+
+/// What `member` lacks to run `job` now, beside all else that it was given.
+pub fn no_room(hub: &Hub, job: &AIJob, member: &str) -> Option<Shortage> {
+    let node = hub.world.member(member)?;
+    let report = hub.world.report(member);
+    let jobs = hub.world.jobs.all();
+    let others = jobs.iter().map(AsRef::as_ref).filter(|other| other.metadata.uid != job.metadata.uid);
+    let known = Known { node: &node, report: report.as_deref(), offers: Vec::new() };
+    let request = members::request(job).ok()?;
+    members::snapshot(&[known], others).shortage(member, &request.need, request.parallelism)
 }
 
 /// The jobs that wait for a member, in turn.

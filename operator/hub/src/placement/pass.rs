@@ -20,7 +20,7 @@ use eai_core::{
 
 use super::{funds::Till, members, offers::Offers};
 use crate::aijob::{
-    build::{Rules, money},
+    build::{Rules, money, rules::LEAST_RUN_MS},
     claim::{Claim, budget_left, first_hold},
     words::{Say, Unfunded, reason},
 };
@@ -131,7 +131,17 @@ fn unpayable(world: &World<'_>, waiting: &Waiting, request: &Request, units: Mil
     let rates = world.snapshot.members.iter().filter_map(|m| m.offers.get(&class)).map(|o| o.rate);
     let cheapest = rates.min().unwrap_or(Amount::ZERO);
     let hold = first_hold(job, cheapest, units, world.rules);
+    if let Some(why) = too_small(job, cheapest, units, hold) {
+        return Some(unfunded(waiting, why));
+    }
     world.till.check(payer, waiting.namespace, cheapest, hold).err().map(|why| unfunded(waiting, why))
+}
+
+/// Whether `hold`, which the budget may have cut, buys too short a run to be worth a lease.
+fn too_small(job: &AIJob, rate: Amount, units: MilliUnits, hold: Amount) -> Option<Unfunded> {
+    let useful = money::longest_run_ms(&job.spec).min(LEAST_RUN_MS);
+    let least = money::Price { rate, units }.of_run(useful);
+    (hold < least).then_some(Unfunded::BudgetTooSmall { left: hold, least })
 }
 
 fn claim(
@@ -149,6 +159,9 @@ fn claim(
     };
     let rate = decision.offer.rate;
     let hold = first_hold(job, rate, units, world.rules);
+    if let Some(why) = too_small(job, rate, units, hold) {
+        return Verdict::Wait(unfunded(waiting, why), Vec::new());
+    }
     if let Err(why) = world.till.draw(job.spec.payment.account, waiting.namespace, rate, hold) {
         return Verdict::Wait(unfunded(waiting, why), Vec::new());
     }

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use eai_api::AIJob;
 use kube::{
     Resource, ResourceExt as _,
     runtime::{
@@ -32,15 +33,16 @@ where
 {
     store: Store<K>,
     fresh: Mutex<Fresh<K>>,
+    trim: fn(&mut K),
 }
 
 impl<K> Cache<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + 'static,
 {
-    /// A cache over what a reflector stores.
-    pub fn new(store: Store<K>) -> Self {
-        Self { store, fresh: Mutex::default() }
+    /// A cache over what a reflector stores, which keeps what `trim` leaves of our own writes.
+    pub fn new(store: Store<K>, trim: fn(&mut K)) -> Self {
+        Self { store, fresh: Mutex::default(), trim }
     }
 
     /// The watched copies alone.
@@ -81,7 +83,8 @@ where
     }
 
     /// Keeps what a write returned.
-    pub fn put(&self, object: K) -> Arc<K> {
+    pub fn put(&self, mut object: K) -> Arc<K> {
+        (self.trim)(&mut object);
         let object = Arc::new(object);
         self.fresh().insert(ObjectRef::from_obj(object.as_ref()), (object.clone(), Instant::now()));
         object
@@ -120,6 +123,13 @@ pub fn strip<K: Resource>(object: &mut K) {
     object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
+/// Drops what a vendor can make large and only the making of an Assignment reads, from the API server.
+pub fn strip_job(job: &mut AIJob) {
+    strip(job);
+    (job.metadata.labels, job.metadata.annotations) = (None, None);
+    (job.spec.command, job.spec.args, job.spec.env) = (Vec::new(), Vec::new(), Vec::new());
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -142,7 +152,7 @@ mod tests {
     #[test]
     fn our_write_counts_until_the_watch_has_caught_up() {
         let mut writer = Writer::<MemberReport>::default();
-        let cache = Cache::new(writer.as_reader());
+        let cache = Cache::new(writer.as_reader(), strip);
         let key = ObjectRef::new("home").within("cn-home");
         let mut see = |event: watcher::Event<MemberReport>| {
             writer.apply_watcher_event(&event);
@@ -162,9 +172,28 @@ mod tests {
     #[test]
     fn an_object_we_made_is_there_before_the_watch_says_so() {
         let writer = Writer::<MemberReport>::default();
-        let cache = Cache::new(writer.as_reader());
+        let cache = Cache::new(writer.as_reader(), strip);
         cache.put(report("3"));
         assert_eq!(versions(&cache.all()), ["3"]);
+    }
+
+    #[test]
+    fn what_a_vendor_can_make_large_isnt_kept() {
+        let job = || -> AIJob {
+            serde_json::from_value(serde_json::json!({
+                "apiVersion": "eai.network/v1alpha1", "kind": "AIJob",
+                "metadata": { "name": "x", "namespace": "team", "labels": { "a": "b" }, "annotations": { "c": "d" },
+                    "finalizers": ["f"] },
+                "spec": { "image": "i", "command": ["c"], "args": ["a"], "env": [{ "name": "N", "value": "v" }],
+                    "maxPrice": "1", "maxDurationSeconds": 1, "payment": { "account": format!("0x{}", "a".repeat(40)) } },
+            }))
+            .unwrap()
+        };
+        let cache = Cache::new(Writer::<AIJob>::default().as_reader(), strip_job);
+        let kept = cache.put(job());
+        assert!(kept.metadata.labels.is_none() && kept.metadata.annotations.is_none());
+        assert!(kept.spec.command.is_empty() && kept.spec.args.is_empty() && kept.spec.env.is_empty());
+        assert_eq!((kept.spec.image.as_str(), kept.finalizers().len()), ("i", 1));
     }
 
     #[test]

@@ -70,8 +70,8 @@ impl World {
         let (reports_store, reports) = reflector::store();
         let (namespaces_store, namespaces) = reflector::store();
         let world = Self {
-            jobs: Cache::new(jobs_store),
-            assignments: Cache::new(assignments_store),
+            jobs: Cache::new(jobs_store, cache::strip_job),
+            assignments: Cache::new(assignments_store, cache::strip),
             nodes: nodes_store,
             reports: reports_store,
             namespaces: namespaces_store,
@@ -108,14 +108,14 @@ impl World {
 /// Watches until it is dropped, telling `changes` what to look at.
 pub async fn watch(client: Client, world: &World, writers: Writers, changes: UnboundedSender<Change>) {
     let tell = |change| drop(changes.send(change));
-    let jobs = stream(watched(&client), writers.jobs).for_each(|event| {
+    let jobs = stream(watched(&client), cache::strip_job, writers.jobs).for_each(|event| {
         world.jobs.saw(&event);
         for (job, gone) in touched(&event, &world.jobs) {
             tell(Change::Job(ObjectRef::from_obj(job.as_ref()), gone));
         }
         futures::future::ready(())
     });
-    let assignments = stream(watched(&client), writers.assignments).for_each(|event| {
+    let assignments = stream(watched(&client), cache::strip, writers.assignments).for_each(|event| {
         world.assignments.saw(&event);
         for (assignment, gone) in touched(&event, &world.assignments) {
             if gone {
@@ -128,15 +128,15 @@ pub async fn watch(client: Client, world: &World, writers: Writers, changes: Unb
         }
         futures::future::ready(())
     });
-    let nodes = stream::<ComputeNode>(watched(&client), writers.nodes).for_each(|event| {
+    let nodes = stream::<ComputeNode>(watched(&client), cache::strip, writers.nodes).for_each(|event| {
         tell_of(&event, Change::Member, &tell);
         futures::future::ready(())
     });
-    let reports = stream::<MemberReport>(watched(&client), writers.reports).for_each(|event| {
+    let reports = stream::<MemberReport>(watched(&client), cache::strip, writers.reports).for_each(|event| {
         tell_of(&event, Change::Member, &tell);
         futures::future::ready(())
     });
-    let namespaces = stream(watched(&client), writers.namespaces).for_each(|event| {
+    let namespaces = stream(watched(&client), cache::strip, writers.namespaces).for_each(|event| {
         tell_of(&event, Change::Namespace, &tell);
         futures::future::ready(())
     });
@@ -150,16 +150,17 @@ where
     watcher::watcher(Api::all(client.clone()), watcher::Config::default())
 }
 
-/// A watch that goes on after errors, stripped and stored.
+/// A watch that goes on after errors; what `trim` leaves is stored.
 fn stream<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
+    trim: fn(&mut K),
     writer: Writer<K>,
 ) -> impl Stream<Item = watcher::Event<K>>
 where
     K: Resource + Clone + Debug + Send + Sync + 'static,
     K::DynamicType: Eq + Hash + Clone,
 {
-    events.default_backoff().modify(cache::strip).reflect(writer).filter_map(|event| async move {
+    events.default_backoff().modify(trim).reflect(writer).filter_map(|event| async move {
         event.inspect_err(|error| tracing::warn!(%error, "a watch is tried again")).ok()
     })
 }

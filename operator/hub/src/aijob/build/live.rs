@@ -14,13 +14,16 @@ use k8s_openapi::{
 
 use super::{
     Said, keep, meter,
-    money::longest_run_ms,
+    money::{longest_run_ms, waves},
     plan::{Plan, Wish},
     settling,
     situation::{Asked, Ending, Situation, ever_ran, unix_seconds},
     spending, tell,
 };
 use crate::aijob::words::{Say, reason};
+
+/// Between looks at whether a member has room again for work that is paused, in milliseconds.
+const ROOM_RETRY_MS: u64 = 5_000;
 
 /// Why the work is to stop for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub enum Stop {
     Ending(Ending),
     /// The work didn't run in time.
     NotStarted,
+    /// It ran, and then didn't run again in time.
+    NotGoingOn,
     /// It runs longer than it may.
     Overdue,
     /// Somebody began to close the lease.
@@ -46,6 +51,8 @@ pub enum Course {
     Suspend,
     /// Pause, because there is no more money.
     Short(spending::Short),
+    /// Stay paused, because the member has no room for it now.
+    Full,
     /// Stop.
     Stop(Stop),
 }
@@ -54,7 +61,7 @@ impl Course {
     const fn desired(self) -> Desired {
         match self {
             Self::Run => Desired::Run,
-            Self::Suspend | Self::Short(_) => Desired::Pause,
+            Self::Suspend | Self::Short(_) | Self::Full => Desired::Pause,
             Self::Stop(_) => Desired::Stop,
         }
     }
@@ -63,7 +70,7 @@ impl Course {
 /// Meters, decides the course, and records the end when there is one.
 pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     let mut attempt = plan.status.attempt.clone()?;
-    let reading = meter::read(&attempt, s.assignment, s.sight, s.now_ms());
+    let reading = meter::read(&attempt, s.assignment, s.sight, waves(&s.job.spec), s.now_ms());
     attempt.observed = reading.observed;
     attempt.usage_ms = reading.usage.0;
     attempt.lease.hold = spending::hold_now(s, &attempt);
@@ -115,16 +122,27 @@ fn stop(s: &Situation<'_>, attempt: &Attempt) -> Option<Stop> {
         return Some(Stop::LeaseClosing);
     }
     let late = attempt.start_by.as_ref().is_some_and(|by| by.0 <= s.now);
-    if late && !ever_ran(attempt) {
-        return Some(Stop::NotStarted);
+    if late && attempt.observed.running_since_ms.is_none() {
+        return Some(if ever_ran(attempt) { Stop::NotGoingOn } else { Stop::NotStarted });
     }
-    let since = attempt.observed.running_since_ms;
-    let longest = longest_run_ms(&s.job.spec).saturating_add(s.rules.overdue_seconds.saturating_mul(1000));
-    if since.is_some_and(|since| s.now_ms().saturating_sub(since) > longest) {
+    if run_left_ms(s, attempt).is_some_and(|left| left == 0) {
         return Some(Stop::Overdue);
     }
     let asked = s.assignment.is_some_and(|a| a.spec.desired == Desired::Stop);
     asked.then_some(Stop::AskedBefore)
+}
+
+/// For how many milliseconds more work that runs may be reported running; `None` while it doesn't run.
+///
+/// Bounds the run since its start, and all runs together by how often the hub had the work start, so that a member that
+/// says of itself that it stopped and started again isn't paid for longer.
+fn run_left_ms(s: &Situation<'_>, attempt: &Attempt) -> Option<u64> {
+    let since = attempt.observed.running_since_ms?;
+    let longest = longest_run_ms(&s.job.spec);
+    let grace = s.rules.overdue_seconds.saturating_mul(1000);
+    let all = longest.saturating_mul(u64::from(attempt.pauses) + 1).saturating_add(grace);
+    let this = longest.saturating_add(grace).saturating_sub(s.now_ms().saturating_sub(since));
+    Some(this.min(all.saturating_sub(attempt.observed.run_ms(s.now_ms()))))
 }
 
 /// How the attempt ended, if it did.
@@ -146,7 +164,12 @@ fn ended(s: &Situation<'_>, attempt: &Attempt, stop: Option<Stop>) -> Option<Out
         AssignmentPhase::Refused => {
             let report = s.assignment.and_then(|a| a.status.as_ref());
             let (word, why) = report.map_or(("", ""), |r| (r.reason.as_str(), r.message.as_str()));
-            let kind = if word == reason::NO_ROOM { reason::NO_ROOM } else { reason::REFUSED };
+            let kind = match word {
+                // What was seen running there may run on, so it isn't a start that failed.
+                _ if ever_ran(attempt) => reason::DISOWNED,
+                reason::NO_ROOM => reason::NO_ROOM,
+                _ => reason::REFUSED,
+            };
             Some(outcome(Lost, kind, &format!("{} refused the work ({word}): {why}", attempt.member)))
         }
         AssignmentPhase::Stopped => Some(stopped(stop.unwrap_or(Stop::AskedBefore))),
@@ -190,6 +213,11 @@ fn stopped(why: Stop) -> Outcome {
             reason::NOT_STARTED_IN_TIME,
             "The member didn't get the work running in the time it promised.",
         ),
+        Stop::NotGoingOn => outcome(
+            Lost,
+            reason::NOT_GOING_ON,
+            "The work ran, and then the member didn't get the rest of it running in time.",
+        ),
         Stop::Overdue => {
             outcome(Failed, reason::OVERDUE, "The work ran on past maxDurationSeconds, so the hub had it stopped.")
         }
@@ -208,7 +236,7 @@ fn outcome(result: AttemptResult, reason: &str, message: &str) -> Outcome {
 
 /// Records the end: usage is fixed here, once and for all.
 fn finish(s: &Situation<'_>, plan: &mut Plan, mut attempt: Attempt, outcome: Outcome) {
-    attempt.observed = attempt.observed.stopped(s.now_ms());
+    attempt.observed = attempt.observed.stopped(meter::until(&attempt, s.now_ms()));
     if outcome.result == AttemptResult::Lost {
         // The vendor has nothing to show for it, so it isn't charged beyond what vouchers paid already.
         attempt.usage_ms = attempt.usage_ms.min(affordable(attempt.rate, attempt.lease.paid).0);
@@ -230,6 +258,10 @@ fn course(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, used: UsageMs, 
     }
     let held = s.assignment.is_some_and(|a| a.spec.desired == Desired::Pause);
     let money = spending::standing(s, attempt, used, held);
+    if money.may_run && held && s.no_room.is_some() {
+        plan.by(after_ms(s.now, ROOM_RETRY_MS));
+        return Course::Full;
+    }
     if let Some(total) = money.top_up {
         plan.wish(Wish::TopUp(total));
     }
@@ -247,17 +279,23 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
     let was = s.assignment.map(|a| a.spec.desired);
     match course {
         Course::Stop(_) => {
+            attempt.held_since.get_or_insert(s.now_time());
             let by = Time(after_ms(s.now_time().0, s.rules.stop_seconds.saturating_mul(1000)));
             let by = attempt.stop_by.get_or_insert(by);
             plan.by(by.0);
         }
-        Course::Suspend | Course::Short(_) => {
+        Course::Suspend | Course::Short(_) | Course::Full => {
             // A pause isn't the member's doing, so it is no longer held to the time it promised.
             attempt.start_by = None;
-            attempt.pauses = attempt.pauses.saturating_add(u32::from(was == Some(Desired::Run) && ever_ran(attempt)));
+            if attempt.held_since.is_none() {
+                attempt.held_since = Some(s.now_time());
+                attempt.pauses = attempt.pauses.saturating_add(u32::from(ever_ran(attempt)));
+            }
         }
         Course::Run => {
-            if let Some(by) = attempt.start_by.as_ref().filter(|_| !ever_ran(attempt)) {
+            attempt.held_since = None;
+            expect_run(s, attempt);
+            if let Some(by) = &attempt.start_by {
                 plan.by(by.0);
             }
         }
@@ -265,14 +303,24 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
     if let Some(at) = &s.job.spec.deadline {
         plan.by(at.0);
     }
-    if let Some(since) = attempt.observed.running_since_ms {
-        let longest = longest_run_ms(&s.job.spec).saturating_add(s.rules.overdue_seconds.saturating_mul(1000));
-        plan.by(after_ms(s.now, since.saturating_add(longest).saturating_sub(s.now_ms()).saturating_add(1000)));
+    if let Some(left) = run_left_ms(s, attempt) {
+        plan.by(after_ms(s.now, left));
     }
     match was {
-        None if course == Course::Run => plan.wish(Wish::Assign),
+        // Without an Assignment the member goes on with work that it began: it must hear what is wanted of that.
+        None if course == Course::Run || ever_ran(attempt) => plan.wish(Wish::Assign(course.desired())),
         None => {}
         Some(_) => tell(s, plan, course.desired(), &noted(s, attempt)),
+    }
+}
+
+/// Sets by when work that isn't running must run.
+fn expect_run(s: &Situation<'_>, attempt: &mut Attempt) {
+    let uploading = s.reported() == AssignmentPhase::Finishing;
+    if attempt.observed.running_since_ms.is_some() || uploading {
+        attempt.start_by = None;
+    } else if attempt.start_by.is_none() {
+        attempt.start_by = Some(Time(after_ms(s.now_time().0, s.rules.restart_seconds.saturating_mul(1000))));
     }
 }
 
@@ -348,6 +396,10 @@ fn paused_words(s: &Situation<'_>, attempt: &Attempt, course: Course) -> Say {
             payer: s.job.spec.payment.account,
             hold: attempt.lease.hold,
             trouble: s.chain.trouble.clone(),
+        },
+        Course::Full => Say::NoRoom {
+            member: attempt.member.clone(),
+            lacks: s.no_room.as_ref().map(ToString::to_string).unwrap_or_default(),
         },
         _ => Say::Suspended,
     }

@@ -35,8 +35,8 @@ pub enum Wish {
     TopUp(Amount),
     /// Present a voucher.
     Settle(Bill),
-    /// Make the attempt's Assignment.
-    Assign,
+    /// Make the attempt's Assignment, which asks for this.
+    Assign(Desired),
     /// Tell the member what is wanted and what was noted.
     Tell(Desired, Acknowledged),
     /// Take the settlement finalizer off the job.

@@ -13,6 +13,8 @@ pub struct Rules {
     pub open_seconds: u64,
     /// Seconds added to a member's own promise of how soon work runs: image pulls, and words travelling to and fro.
     pub start_grace_seconds: u64,
+    /// Seconds within which work that ran must run again, when nothing keeps it from it.
+    pub restart_seconds: u64,
     /// Seconds that a member has to stop work that it was asked to stop.
     pub stop_seconds: u64,
     /// Seconds beyond its longest run that work may be reported running.
@@ -31,6 +33,7 @@ impl Default for Rules {
             settle_seconds: 600,
             open_seconds: 120,
             start_grace_seconds: 120,
+            restart_seconds: 900,
             stop_seconds: 600,
             overdue_seconds: 120,
             keep_seconds: 60,
@@ -43,6 +46,8 @@ impl Default for Rules {
 pub const POD_GRACE_MS: u64 = 32_000;
 /// The least time before the end of the money at which a pause begins, in milliseconds.
 pub const LEAST_MARGIN_MS: u64 = 2_000;
+/// The least run that a lease is opened or topped up for, in milliseconds; all of it, if the job's longest is shorter.
+pub const LEAST_RUN_MS: u64 = 10_000;
 /// Milliseconds of run, beyond the pause's margin, that must be left when a top-up is asked for: a few blocks.
 pub const TOP_UP_LEAD_MS: u64 = 30_000;
 /// The most attempts that are remembered, and made.

@@ -2,7 +2,7 @@
 
 use eai_api::{AIJob, AIJobStatus, Assignment, aijob::Attempt, assignment::AssignmentPhase};
 use eai_chain::{LeaseView, OpenOutcome, SettleOutcome, TopUpOutcome};
-use eai_core::money::Amount;
+use eai_core::{money::Amount, placement::Shortage};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::rules::Rules;
@@ -17,6 +17,8 @@ pub struct Situation<'a> {
     pub sight: Sight,
     /// Whether the attempt's member is still enrolled.
     pub member_enrolled: bool,
+    /// What the member lacks to resume work that is paused, if anything.
+    pub no_room: Option<Shortage>,
     /// What is known from the chain.
     pub chain: ChainNews,
     /// The hub's own rules.

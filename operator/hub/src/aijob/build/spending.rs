@@ -13,12 +13,9 @@ use eai_core::{
 
 use super::{
     money::{self, Price, longest_run_ms},
-    rules::{LEAST_MARGIN_MS, POD_GRACE_MS, TOP_UP_LEAD_MS},
+    rules::{LEAST_MARGIN_MS, LEAST_RUN_MS, POD_GRACE_MS, TOP_UP_LEAD_MS},
     situation::{Asked, Situation},
 };
-
-/// A top-up must buy at least this many milliseconds of run.
-const LEAST_TOP_UP_MS: u64 = 10_000;
 
 /// Why there is no more money for the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +45,15 @@ pub struct Standing {
 pub fn standing(s: &Situation<'_>, attempt: &Attempt, used: UsageMs, stopped: bool) -> Standing {
     let spec = &s.job.spec;
     let price = price(attempt);
-    let hold = attempt.lease.hold;
+    // A budget that was lowered since binds although more is held.
+    let left = left(s);
+    let purse = left.map_or(attempt.lease.hold, |left| left.min(attempt.lease.hold));
     let fine = Standing { may_run: true, top_up: None, needs_funds: false, short: Short::Account, again_ms: None };
-    if attempt.pauses == 0 && hold >= price.of_run(longest_run_ms(spec)) {
+    if attempt.pauses == 0 && purse >= price.of_run(longest_run_ms(spec)) {
         return fine;
     }
-    let lasts = price.lasts_ms(hold, used);
-    let margin = (price.lasts_ms(hold, UsageMs(0)) / 4).clamp(LEAST_MARGIN_MS, POD_GRACE_MS);
+    let lasts = price.lasts_ms(purse, used);
+    let margin = (price.lasts_ms(purse, UsageMs(0)) / 4).clamp(LEAST_MARGIN_MS, POD_GRACE_MS);
     let lead = margin + TOP_UP_LEAD_MS;
     if lasts > lead && !stopped {
         return Standing { again_ms: Some(lasts - lead), ..fine };
@@ -72,6 +71,11 @@ pub fn standing(s: &Situation<'_>, attempt: &Attempt, used: UsageMs, stopped: bo
         short: offer.bound,
         again_ms,
     }
+}
+
+/// What the budget leaves for this attempt; `None` without a budget.
+fn left(s: &Situation<'_>) -> Option<Amount> {
+    money::budget_left(&s.job.spec, s.job.status.as_ref().map_or(&[][..], |status| &status.past_attempts))
 }
 
 /// What running costs in this attempt.
@@ -95,14 +99,14 @@ fn top_up(s: &Situation<'_>, attempt: &Attempt, price: Price, used: UsageMs) -> 
     if attempt.pauses == 0 {
         total = total.min(price.of_run(longest_run_ms(&s.job.spec)));
     }
-    let left = money::budget_left(&s.job.spec, s.job.status.as_ref().map_or(&[][..], |status| &status.past_attempts));
+    let left = left(s);
     let mut bound = Short::Account;
     if let Some(left) = left.filter(|left| *left < total) {
         (total, bound) = (left, Short::Budget);
     }
     let useful = |total: Amount| {
         let (before, after) = (price.lasts_ms(hold, used), price.lasts_ms(total, used));
-        after.saturating_sub(before) >= LEAST_TOP_UP_MS
+        after.saturating_sub(before) >= LEAST_RUN_MS
     };
     if !useful(total) {
         return Offer { total: None, needs_funds: false, bound };

@@ -1,7 +1,8 @@
 //! What a pass decides.
 
-use eai_api::aijob::{AttemptResult, Outcome, PastAttempt};
+use eai_api::aijob::{AttemptResult, LeaseState, Outcome, PastAttempt, Phase};
 use eai_core::{epoch::Epoch, metering::MilliUnits, money::Amount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
 use crate::aijob::{
@@ -77,6 +78,50 @@ fn claims_whose_leases_arent_open_yet_hold_their_capacity() {
     let outcome = Outcome { result: AttemptResult::Succeeded, reason: "Completed".to_owned(), message: String::new() };
     pass.others[0].status.as_mut().unwrap().attempt.as_mut().unwrap().outcome = Some(outcome);
     assert_eq!(claims(&pass.run(&[job("next", 1)])), ["home"]);
+}
+
+#[test]
+fn work_that_is_paused_gives_its_capacity_up_until_it_is_to_run_again() {
+    let mut pass = Pass::over(vec![member("home", 1, "36")]);
+    let mut other = job("other", 0);
+    let verdicts = pass.run(&[other.clone()]);
+    let Verdict::Claim(made) = &verdicts[0] else { panic!() };
+    let parties = Parties { hub_key: Address([9; 20]), namespace: namespace() };
+    let now = Timestamp::from_second(i64::try_from(NOW).unwrap()).unwrap();
+    let mut status = claim(&other, made, parties, &Rules::default(), NOW, now);
+    status.phase = Phase::Paused;
+    let attempt = status.attempt.as_mut().unwrap();
+    attempt.lease.state = LeaseState::Open;
+    attempt.held_since = Some(Time(now));
+    other.status = Some(status);
+    pass.others = vec![other.clone()];
+    assert_eq!(claims(&pass.run(&[job("next", 1)])), ["home"]);
+    pass.others[0].status.as_mut().unwrap().attempt.as_mut().unwrap().held_since = None;
+    assert_eq!(claims(&pass.run(&[job("next", 1)])), ["-"], "it is about to run again");
+}
+
+#[test]
+fn a_budget_that_buys_no_useful_run_opens_no_lease() {
+    let pass = Pass::over(vec![member("home", 1, "36")]);
+    let mut mean = job("mean", 0);
+    for (budget, word_is) in [("0.000000000000000001", "BudgetTooSmall"), ("0.0999", "BudgetTooSmall"), ("0.1", "")] {
+        mean.spec.budget = Some(eai(budget));
+        let verdicts = pass.run(&[mean.clone()]);
+        match &verdicts[0] {
+            Verdict::Claim(claim) => assert_eq!((word_is, claim.hold), ("", eai(budget))),
+            verdict => assert_eq!(word(verdict), word_is),
+        }
+    }
+    let verdicts = pass.run(&[{
+        mean.spec.budget = Some(eai("0.05"));
+        mean.clone()
+    }]);
+    let Verdict::Wait(say, _) = &verdicts[0] else { panic!() };
+    let text = say.message();
+    assert!(text.contains("0.05 EAI left") && text.contains("for 10 s") && text.contains("0.1 EAI or more"), "{text}");
+    // All of a shorter job is enough.
+    mean.spec.max_duration_seconds = 5;
+    assert_eq!(claims(&pass.run(&[mean])), ["home"]);
 }
 
 #[test]

@@ -75,13 +75,105 @@ fn work_of_a_silent_or_removed_member_is_never_started_again() {
 }
 
 #[test]
+fn work_asked_to_stop_counts_until_its_pods_must_have_ended() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 10_000);
+    job.status = Some(Case::new(&job, Some(&running), 12).build().status);
+    job.spec.cancel = true;
+    job.status = Some(Case::new(&job, Some(&running), 20).build().status);
+    assert_eq!(attempt(&job).held_since, Some(time(20)));
+    let mut claims = reports(running, Report::Running, 99_000_000);
+    claims.spec.desired = Desired::Stop;
+    for now in [30, 52, 60, 300, 619] {
+        job.status = Some(Case::new(&job, Some(&claims), now).build().status);
+    }
+    // Seen from second 12 on, asked to stop at 20, 32 s of grace, and the allowance for one start.
+    assert_eq!(attempt(&job).usage_ms, (20 - 12 + 32 + 1) * 1000);
+}
+
+#[test]
+fn a_member_that_flaps_isnt_paid_for_it() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    job.spec.suspend = true;
+    job.status = Some(Case::new(&job, Some(&running), 20).build().status);
+    let mut paused = reports(running, Report::Paused, 99_000_000);
+    paused.spec.desired = Desired::Pause;
+    job.status = Some(Case::new(&job, Some(&paused), 21).build().status);
+    let before = attempt(&job).usage_ms;
+    assert_eq!(before, 12_000, "11 s seen and the allowance");
+    for now in 22..200 {
+        let phase = if now % 2 == 0 { Report::Running } else { Report::Paused };
+        let mut flap = reports(paused.clone(), phase, 99_000_000);
+        flap.spec.desired = Desired::Pause;
+        job.status = Some(Case::new(&job, Some(&flap), now).build().status);
+    }
+    assert_eq!((attempt(&job).usage_ms, attempt(&job).observed.intervals), (before, 1));
+}
+
+#[test]
+fn a_member_that_says_it_starts_again_and_again_runs_out_of_time() {
+    let mut job = leased(job(), 1);
+    let phases = [Report::Running, Report::Starting];
+    let mut stopped_at = None;
+    for now in 10..2_000 {
+        let said = reports(assignment(&job, 2), phases[usize::from(now % 50 == 0)], 99_000_000);
+        let plan = Case::new(&job, Some(&said), now).build();
+        job.status = Some(plan.status);
+        if plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))) {
+            stopped_at = Some(now);
+            break;
+        }
+    }
+    let at = stopped_at.expect("it is stopped");
+    assert!((230..=250).contains(&at), "100 s of run and 120 s of grace, whatever it says between: {at}");
+    assert!(attempt(&job).usage_ms <= (100 + 120 + 1) * 1000);
+}
+
+#[test]
+fn work_that_ran_and_doesnt_go_on_is_stopped() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    assert_eq!(attempt(&job).start_by, None, "it runs");
+    let mut between = reports(running, Report::Running, 5_000);
+    between.status.as_mut().unwrap().running = 0;
+    job.status = Some(Case::new(&job, Some(&between), 20).build().status);
+    assert_eq!(attempt(&job).start_by, Some(time(920)));
+    let plan = Case::new(&job, Some(&between), 919).build();
+    assert!(!plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))));
+    let plan = Case::new(&job, Some(&between), 920).build();
+    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))), "{:?}", plan.wishes);
+    job.status = Some(plan.status);
+    let stopped = reports(between, Report::Stopped, 5_000);
+    let plan = Case::new(&job, Some(&stopped), 925).build();
+    assert_eq!(plan.status.attempt.unwrap().outcome.unwrap().reason, "NotGoingOn");
+}
+
+#[test]
+fn work_that_was_seen_and_is_then_refused_isnt_started_elsewhere() {
+    let mut spec = job();
+    spec.spec.retry.max_attempts = 5;
+    let mut job = leased(spec, 1);
+    let running = reports(assignment(&job, 2), Report::Running, 0);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let refused = reports(assignment(&job, 30), Report::Refused, 0);
+    job.status = Some(Case::new(&job, Some(&refused), 30).build().status);
+    assert_eq!(attempt(&job).outcome.as_ref().unwrap().reason, "Disowned");
+    let paid = closed(&job, Amount::ZERO);
+    let plan = Case::new(&job, Some(&refused), 33).chain(|c| c.settle = Asked::Answered(paid)).build();
+    assert_eq!(plan.status.phase, Phase::Failed, "the old work may still run");
+}
+
+#[test]
 fn work_that_runs_past_its_time_is_stopped() {
     let mut job = leased(job(), 1);
     let running = reports(assignment(&job, 2), Report::Running, 0);
     job.status = Some(Case::new(&job, Some(&running), 10).build().status);
-    let plan = Case::new(&job, Some(&running), 10 + 100 + 120).build();
+    let plan = Case::new(&job, Some(&running), 10 + 100 + 119).build();
     assert!(!matches!(plan.wishes[..], [Wish::Tell(Desired::Stop, _)]));
-    let plan = Case::new(&job, Some(&running), 10 + 100 + 121).build();
+    let plan = Case::new(&job, Some(&running), 10 + 100 + 120).build();
     assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))), "{:?}", plan.wishes);
 }
 
@@ -117,7 +209,11 @@ fn a_missing_assignment_is_made_again_under_the_same_name() {
     let mut job = leased(job(), 1);
     let running = reports(assignment(&job, 2), Report::Running, 0);
     job.status = Some(Case::new(&job, Some(&running), 10).build().status);
-    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign));
+    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Run)));
+    job.spec.suspend = true;
+    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Pause)), "not to run on unheard");
+    job.spec.cancel = true;
+    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Stop)));
 }
 
 #[test]

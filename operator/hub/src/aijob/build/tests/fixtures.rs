@@ -6,7 +6,7 @@ use eai_api::{
     assignment::{AssignmentPhase, JobRef, Workload},
 };
 use eai_chain::{HubId, NamespaceId, OpenOutcome, Opened, SettleOutcome, Settled, TxHash};
-use eai_core::{address::Address, class::Class, metering::MilliUnits, money::Amount};
+use eai_core::{address::Address, class::Class, metering::MilliUnits, money::Amount, placement::Shortage};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use crate::aijob::{
@@ -159,12 +159,13 @@ pub struct Case<'a> {
     pub watched: bool,
     pub reported: u64,
     pub enrolled: bool,
+    pub no_room: Option<Shortage>,
 }
 
 impl<'a> Case<'a> {
     pub fn new(job: &'a AIJob, assignment: Option<&'a Assignment>, now: u64) -> Self {
         let chain = ChainNews { time: Some(START + now), ..ChainNews::default() };
-        Self { job, assignment, chain, now, watched: true, reported: now, enrolled: true }
+        Self { job, assignment, chain, now, watched: true, reported: now, enrolled: true, no_room: None }
     }
 
     pub fn chain(mut self, set: impl FnOnce(&mut ChainNews)) -> Self {
@@ -179,6 +180,7 @@ impl<'a> Case<'a> {
             assignment: self.assignment,
             sight: Sight { watched: self.watched, reported_ms: (START + self.reported) * 1000 },
             member_enrolled: self.enrolled,
+            no_room: self.no_room,
             chain: self.chain,
             rules: &rules,
             now: at(self.now),

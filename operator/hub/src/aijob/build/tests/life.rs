@@ -83,7 +83,7 @@ fn the_lease_of_a_claim_is_asked_for_and_nothing_else_happens() {
 fn an_open_lease_brings_the_assignment() {
     let job = claimed(job(), 1);
     let plan = Case::new(&job, None, 4).chain(|c| c.open = Asked::Answered(opened(&job))).build();
-    assert_eq!(plan.wishes, [Wish::Assign]);
+    assert_eq!(plan.wishes, [Wish::Assign(Desired::Run)]);
     assert_eq!(plan.status.phase, Phase::Starting);
     let attempt = plan.status.attempt.as_ref().unwrap();
     assert_eq!(attempt.lease.state, LeaseState::Open);
@@ -146,7 +146,7 @@ fn a_lease_found_open_after_a_restart_is_taken_as_it_is() {
     };
     let look = Look { at: START + 300, lease: Some(view) };
     let plan = Case::new(&job, None, 300).chain(|c| c.look = Some(look)).build();
-    assert_eq!(plan.wishes, [Wish::Assign]);
+    assert_eq!(plan.wishes, [Wish::Assign(Desired::Run)]);
 }
 
 #[test]

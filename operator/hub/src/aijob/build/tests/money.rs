@@ -7,6 +7,7 @@ use eai_api::{
 use eai_core::{
     metering::{MilliUnits, UsageMs},
     money::Amount,
+    placement::Shortage,
 };
 use proptest::prelude::*;
 
@@ -134,6 +135,44 @@ fn a_budget_that_is_spent_pauses_and_raising_it_resumes() {
     job.spec.budget = Some(eai("40"));
     let plan = Case::new(&job, Some(&paused), 3_700).chain(rich).build();
     assert!(plan.wishes.contains(&Wish::TopUp(eai("40"))), "{:?}", plan.wishes);
+}
+
+#[test]
+fn a_budget_that_is_lowered_below_what_is_held_binds_at_once() {
+    let mut job = long();
+    let running = reports(assignment(&job, 2), Report::Running, 600_000);
+    let rich = |c: &mut crate::aijob::build::ChainNews| c.addable = Some(eai("1000"));
+    job.spec.budget = Some(eai("7"));
+    let plan = Case::new(&job, Some(&running), 610).chain(rich).build();
+    assert_ne!(told(&plan), Some(Desired::Pause), "6 of 7 are spent: 100 s are left");
+    job.spec.budget = Some(eai("6"));
+    let plan = Case::new(&job, Some(&running), 610).chain(rich).build();
+    assert_eq!((told(&plan), reason(&plan)), (Some(Desired::Pause), "BudgetReached"));
+}
+
+#[test]
+fn a_member_without_room_keeps_paused_work_waiting() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 5_000);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    job.spec.suspend = true;
+    job.status = Some(Case::new(&job, Some(&running), 20).build().status);
+    let mut paused = reports(assignment(&job, 2), Report::Paused, 12_000);
+    paused.spec.desired = Desired::Pause;
+    paused.spec.acknowledged.started = true;
+    job.spec.suspend = false;
+    let lacks = Shortage { resource: "nvidia.com/gpu".to_owned(), free: 0, total: Some(1), needed: 1 };
+    let mut full = Case::new(&job, Some(&paused), 30);
+    full.no_room = Some(lacks);
+    let full = full.build();
+    assert_eq!((told(&full), reason(&full), full.status.phase), (None, "MemberFull", Phase::Paused));
+    assert!(message(&full).contains("home has room for it again (0 of 1 nvidia.com/gpu free, 1 needed)"));
+    assert_eq!(full.again, Some(at(35)), "looked at again soon");
+    job.status = Some(full.status);
+    let plan = Case::new(&job, Some(&paused), 40).build();
+    assert_eq!(told(&plan), Some(Desired::Run));
+    assert_eq!(plan.status.attempt.as_ref().unwrap().held_since, None);
+    assert_eq!(plan.status.attempt.unwrap().start_by, Some(time(940)), "and it must get going");
 }
 
 #[test]

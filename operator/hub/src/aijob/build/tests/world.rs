@@ -183,6 +183,7 @@ impl World {
             assignment: assignment.as_ref(),
             sight: sight.unwrap_or(Sight { watched: false, reported_ms: self.now_ms }),
             member_enrolled: true,
+            no_room: None,
             chain,
             rules: &rules,
             now: self.now(),
@@ -231,10 +232,11 @@ impl World {
                 news.settle = Asked::Waiting;
                 self.pending.push(Pending::Settle { hub, id, bill });
             }
-            Wish::Assign => {
+            Wish::Assign(desired) => {
                 let current = confirmed || job.metadata.resource_version == self.job.metadata.resource_version;
                 if current && !self.assignments.contains_key(&name) {
                     let mut made = super::fixtures::assignment(job, 0);
+                    made.spec.desired = desired;
                     made.metadata.creation_timestamp = Some(seconds(now_ms));
                     made.metadata.resource_version = Some(self.stamp());
                     self.assignments.insert(name.clone(), made.clone());
