@@ -132,7 +132,7 @@ impl Context {
         let mut sum = Demand::default();
         let jobs = self.stores.jobs.state();
         for job in &jobs {
-            let fact = JobFact::read(job, "");
+            let fact = JobFact::read(job);
             let name = job.metadata.name.as_deref().unwrap_or_default();
             // The Job controller's word comes seconds after an end that the hub was told already.
             let over = fact.over() || fact.hold == Hold::Done || self.has_ended(name);

@@ -23,6 +23,8 @@ pub struct Metrics {
     pub refusals: IntCounterVec,
     /// Assignments by phase.
     pub assignments: IntGaugeVec,
+    /// Work whose Assignment the hub doesn't have.
+    pub orphans: IntGauge,
     /// Whether the last heartbeat reached the hub.
     pub hub_connected: IntGauge,
     /// When the hub's token expires, in Unix seconds.
@@ -56,6 +58,7 @@ impl Metrics {
             jobs_created: counter("jobs_created_total", "Jobs created.")?,
             refusals: counters("refusals_total", "Assignments refused.", &["reason"])?,
             assignments: register(&registry, IntGaugeVec::new(opts("assignments", "Assignments here."), &["phase"])?)?,
+            orphans: gauge("orphans", "Work whose Assignment the hub doesn't have.")?,
             hub_connected: gauge("hub_connected", "Whether the last heartbeat reached the hub.")?,
             token_expiry: gauge("hub_token_expiry_timestamp_seconds", "When the hub's token expires.")?,
             recorded_ms: counter("recorded_run_milliseconds_total", "Running time of containers recorded.")?,

@@ -27,7 +27,7 @@ pub(super) fn assignments(context: &Context) -> BTreeSet<String> {
 }
 
 fn is_shown(assignment: &Assignment, job: &Job, pods: &[Arc<Pod>]) -> bool {
-    let fact = JobFact::read(job, assignment.metadata.uid.as_deref().unwrap_or_default());
+    let fact = JobFact::read(job);
     let name = assignment.metadata.name.as_deref();
     let own = pods.iter().filter(|pod| {
         pod.metadata.labels.as_ref().and_then(|labels| labels.get(ASSIGNMENT_LABEL)).map(String::as_str) == name

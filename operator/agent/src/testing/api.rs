@@ -124,7 +124,7 @@ impl Api {
                 (200, body)
             }
             Method::PATCH => state.patch(&target, kind, &body),
-            Method::DELETE => state.objects.remove(&target).map_or_else(|| failure(404), |object| (200, object)),
+            Method::DELETE => state.delete(&target, &body["preconditions"]),
             _ => failure(405),
         }
     }
@@ -140,6 +140,16 @@ impl State {
         object["metadata"]["uid"] = json!(format!("uid-{}", self.made));
         self.objects.insert(path, object.clone());
         (201, object)
+    }
+
+    /// Removes an object that is still as the preconditions say.
+    fn delete(&mut self, path: &str, preconditions: &Value) -> (u16, Value) {
+        let Some(object) = self.objects.get(path) else { return failure(404) };
+        let is = |key: &str| preconditions[key].is_null() || preconditions[key] == object["metadata"][key];
+        if !is("uid") || !is("resourceVersion") {
+            return failure(409);
+        }
+        self.objects.remove(path).map_or_else(|| failure(404), |object| (200, object))
     }
 
     fn patch(&mut self, path: &str, kind: &str, patch: &Value) -> (u16, Value) {

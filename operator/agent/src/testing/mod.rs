@@ -99,6 +99,15 @@ pub fn assignment(spec: AssignmentSpec) -> Assignment {
     assignment
 }
 
+/// The same Assignment deleted on the hub and made again: the hub knows that its work has begun.
+pub fn made_again(assignment: &Assignment) -> Assignment {
+    let mut again = assignment.clone();
+    again.metadata.uid = Some("made-again".to_owned());
+    again.spec.acknowledged.started = true;
+    again.status = None;
+    again
+}
+
 /// `seconds` after [`T0`].
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(T0 + seconds).unwrap()
@@ -174,7 +183,7 @@ pub fn snapshot(assignment: Assignment, job: Option<&Job>, pods: &[Pod], seconds
     let previous = assignment.status.clone().unwrap_or_default();
     Snapshot {
         previous,
-        job: job.map(|job| JobFact::read(job, ASSIGNMENT_UID)),
+        job: job.map(JobFact::read),
         pods: pods.iter().filter_map(PodFact::read).collect(),
         artifacts: View::default(),
         lost_nodes: std::collections::BTreeMap::new(),

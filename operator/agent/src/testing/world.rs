@@ -105,6 +105,17 @@ impl World {
         Arc::new(assignment.clone())
     }
 
+    /// The agent looks at an Assignment.
+    pub async fn look(&self, assignment: &Arc<Assignment>) {
+        crate::work::reconcile(Arc::clone(assignment), Arc::clone(&self.context)).await.unwrap();
+    }
+
+    /// The Assignment is deleted on the hub, and the watch shows it.
+    pub fn unassign(&mut self, assignment: &Assignment) {
+        self.hub.remove(&format!("{HUB}/{}", assignment.metadata.name.as_deref().unwrap()));
+        self.assignments.apply_watcher_event(&Event::Delete(assignment.clone()));
+    }
+
     /// The watch of Jobs shows what is there.
     pub fn see_job(&mut self, name: &str) -> Job {
         let job: Job = serde_json::from_value(self.member.get(&format!("{JOBS}/{name}")).unwrap()).unwrap();

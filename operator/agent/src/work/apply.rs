@@ -71,6 +71,7 @@ impl<'a> Applier<'a> {
         match step {
             // Judging needs what only the reconcile has.
             Step::Admit => Ok(()),
+            Step::Adopt { from } => self.adopt(from, snapshot.uid()).await,
             Step::Record { before, ledger } => self.record(before.as_deref(), ledger, snapshot).await,
             Step::Release { pod, at } => self.release(pod, *at).await,
             Step::Suspend(suspend) => self.patch_job("suspending", json!({ "spec": { "suspend": suspend } })).await,
@@ -132,6 +133,18 @@ impl<'a> Applier<'a> {
             }
         }
         Ok(created)
+    }
+
+    /// Two agents can't adopt it for two Assignments: it must still belong to the one that was read.
+    async fn adopt(&self, from: &str, uid: &str) -> Result<(), ApplyError> {
+        let path = format!("/metadata/annotations/{}", job::ASSIGNMENT_UID.replace('/', "~1"));
+        let operations = json!([
+            { "op": "test", "path": path, "value": from },
+            { "op": "add", "path": path, "value": uid },
+        ]);
+        self.json_patch(&self.jobs, self.name, operations, "adopting the Job").await?;
+        tracing::warn!(assignment = self.name, from, uid, "the hub has made this Assignment again; its work goes on");
+        Ok(())
     }
 
     /// Writes the record only if it still reads as when it was added to: two writers can't undo each other.

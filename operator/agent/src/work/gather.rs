@@ -38,7 +38,7 @@ pub async fn gather(context: &Context, assignment: Arc<Assignment>) -> Result<Sn
     let pods = context.stores.pods.state();
     Ok(Snapshot {
         previous,
-        job: job.map(|job| JobFact::read(&job, &uid)),
+        job: job.map(|job| JobFact::read(&job)),
         pods: pods.iter().filter(|pod| belongs(pod, &name)).filter_map(|pod| PodFact::read(pod)).collect(),
         artifacts: context.artifacts.view(&name),
         lost_nodes: context.silent_nodes(),

@@ -92,7 +92,8 @@ pub fn assignment_of<K: Resource>(object: &K, hub_namespace: &str) -> Option<Obj
     Some(ObjectRef::new(name).within(hub_namespace))
 }
 
-async fn reconcile(assignment: Arc<Assignment>, context: Arc<Context>) -> Result<Action, WorkError> {
+/// Looks at `assignment` once.
+pub async fn reconcile(assignment: Arc<Assignment>, context: Arc<Context>) -> Result<Action, WorkError> {
     let timer = context.metrics.reconcile_seconds.start_timer();
     let result = reconcile_once(assignment.clone(), &context).await;
     timer.observe_duration();
@@ -147,7 +148,7 @@ async fn perform(context: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<
 /// The status when a step failed: as before, but for the Job, which is there whatever else failed.
 fn keep(snapshot: &Snapshot, before: &AssignmentStatus) -> AssignmentStatus {
     let mut status = before.clone();
-    if let Some(job) = snapshot.job.as_ref().filter(|job| job.ours && !status.phase.is_final()) {
+    if let Some(job) = snapshot.job.as_ref().filter(|job| !snapshot.is_foreign(job) && !status.phase.is_final()) {
         status.job_uid = Some(job.uid.clone());
         if status.phase == AssignmentPhase::Pending {
             status.phase = AssignmentPhase::Starting;
@@ -192,7 +193,7 @@ async fn admit(context: &Context, snapshot: &Snapshot) -> Result<Admission, Work
     let secret = secrets.as_ref().map(|secrets| job::secret(name, spec, &context.config, secrets));
     match Applier::new(context, name).create(job, secret).await {
         Ok(job) => {
-            let fact = JobFact::read(&job, uid);
+            let fact = JobFact::read(&job);
             let seen = context.tracks.with(name, uid, |track| {
                 (track.created, track.created_at) = (Some(job), Some(tokio::time::Instant::now()));
                 track.seen

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use eai_api::{Assignment, AssignmentStatus};
+use eai_api::{
+    Assignment, AssignmentStatus,
+    names::{ASSIGNMENT_LABEL, JOB_UID_LABEL},
+};
 use k8s_openapi::{
     api::batch::v1::{Job, JobCondition},
     jiff::Timestamp,
@@ -11,6 +14,7 @@ use k8s_openapi::{
 use super::{build::job, pods::PodFact};
 use crate::{
     artifacts::View,
+    context::FIELD_MANAGER,
     ledger::{self, Ledger, Unreadable},
 };
 
@@ -40,8 +44,10 @@ pub struct Snapshot {
 pub struct JobFact {
     /// Its UID.
     pub uid: String,
-    /// Whether it was made for this very Assignment.
-    pub ours: bool,
+    /// The marks of the agent that made it; `None` if it bears none.
+    pub marks: Option<Marks>,
+    /// The longest that a pod of it may run, in seconds, as its maker was told.
+    pub max_duration: Option<u64>,
     /// Whether it is suspended.
     pub hold: Hold,
     /// What has become of it.
@@ -58,6 +64,32 @@ pub struct JobFact {
     pub ledger_text: Option<String>,
     /// Outputs that weren't kept, in words.
     pub notes: String,
+}
+
+/// What a Job made by an agent says of its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// The Assignment that it is named after.
+    pub assignment: String,
+    /// That Assignment's UID.
+    pub assignment_uid: String,
+    /// The UID of the AIJob on the hub.
+    pub job_uid: String,
+}
+
+/// Whose a Job of an Assignment's name is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It was made for this very Assignment.
+    Ours,
+    /// It is this attempt's own work, begun for an Assignment that was deleted and that the hub has made again: epochs'
+    /// names are never used twice.
+    Adopted {
+        /// The UID of the Assignment that it was made for.
+        from: String,
+    },
+    /// It is somebody else's.
+    Foreign,
 }
 
 /// Whether a Job is suspended.
@@ -113,9 +145,23 @@ impl Words {
 /// Annotation of a Job that this agent gave up: why.
 pub const GIVEN_UP: &str = "eai.network/given-up";
 
+impl Marks {
+    fn read(job: &Job) -> Option<Self> {
+        let (labels, annotations) = (job.metadata.labels.as_ref()?, job.metadata.annotations.as_ref()?);
+        if labels.get(job::MANAGED_BY).is_none_or(|by| by != FIELD_MANAGER) {
+            return None;
+        }
+        Some(Self {
+            assignment: labels.get(ASSIGNMENT_LABEL)?.clone(),
+            assignment_uid: annotations.get(job::ASSIGNMENT_UID)?.clone(),
+            job_uid: labels.get(JOB_UID_LABEL)?.clone(),
+        })
+    }
+}
+
 impl JobFact {
-    /// Reads `job`, which may be the Job of the Assignment with UID `assignment_uid`.
-    pub fn read(job: &Job, assignment_uid: &str) -> Self {
+    /// Reads `job`.
+    pub fn read(job: &Job) -> Self {
         let spec = job.spec.as_ref();
         let status = job.status.as_ref();
         let conditions = status.and_then(|s| s.conditions.as_deref()).unwrap_or_default();
@@ -129,7 +175,8 @@ impl JobFact {
         };
         Self {
             uid: job.metadata.uid.clone().unwrap_or_default(),
-            ours: annotation(job::ASSIGNMENT_UID).as_deref() == Some(assignment_uid),
+            marks: Marks::read(job),
+            max_duration: annotation(job::MAX_DURATION).and_then(|seconds| seconds.parse().ok()),
             hold,
             outcome: outcome(conditions),
             given_up: annotation(GIVEN_UP).as_deref().map(Words::from_line),
@@ -177,6 +224,31 @@ impl Snapshot {
     /// The Assignment's UID.
     pub fn uid(&self) -> &str {
         self.assignment.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Whose `job` is, which bears this Assignment's name.
+    pub fn claim(&self, job: &JobFact) -> Claim {
+        let of = &self.assignment.spec;
+        match &job.marks {
+            Some(marks) if marks.assignment != self.name() || marks.job_uid != of.job.uid => Claim::Foreign,
+            Some(marks) if marks.assignment_uid == self.uid() => Claim::Ours,
+            Some(marks) if of.epoch.name(&of.job.uid) == self.name() => {
+                Claim::Adopted { from: marks.assignment_uid.clone() }
+            }
+            _ => Claim::Foreign,
+        }
+    }
+
+    /// Whether `job` only happens to bear this Assignment's name.
+    pub fn is_foreign(&self, job: &JobFact) -> bool {
+        self.claim(job) == Claim::Foreign
+    }
+
+    /// The longest that a pod of `job` may run, in milliseconds. An Assignment that is made again can't give the work
+    /// more time than the owner once agreed to.
+    pub fn longest_ms(&self, job: &JobFact) -> u64 {
+        let given = self.assignment.spec.workload.max_duration_seconds;
+        job.max_duration.map_or(given, |agreed| agreed.min(given)).saturating_mul(1000)
     }
 
     /// Now, in Unix milliseconds.

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 //! Reconciles against API servers in memory: what is asked of whom, in which order, and what happens when one says no.
 
+mod again;
+
 use eai_api::assignment::AssignmentPhase as Phase;
 use eai_core::seal::{Purpose, seal};
 use serde_json::json;

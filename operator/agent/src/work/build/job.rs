@@ -17,10 +17,14 @@ use k8s_openapi::{
 };
 
 use super::pod;
-use crate::{config::Config, ledger, refusal::Secrets};
+use crate::{config::Config, context::FIELD_MANAGER, ledger, refusal::Secrets};
 
-/// Annotation: the Assignment's UID, so that an Assignment made anew under an old name doesn't take over its Job.
+/// Label: who made it.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Annotation: the UID of the Assignment that it was made for, or that it was adopted by after that one was deleted.
 pub const ASSIGNMENT_UID: &str = "eai.network/assignment-uid";
+/// Annotation: the longest that a pod of it may run, in seconds. It holds also while no Assignment says so.
+pub const MAX_DURATION: &str = "eai.network/max-duration-seconds";
 /// Annotation: outputs that weren't kept, in words.
 pub const NOTES: &str = "eai.network/notes";
 /// Seconds beyond the work's own time after which the member's control plane ends a Job that no agent looks after:
@@ -32,7 +36,7 @@ pub fn labels(name: &str, spec: &AssignmentSpec) -> BTreeMap<String, String> {
     BTreeMap::from([
         (ASSIGNMENT_LABEL.to_owned(), name.to_owned()),
         (JOB_UID_LABEL.to_owned(), spec.job.uid.clone()),
-        ("app.kubernetes.io/managed-by".to_owned(), "eai-agent".to_owned()),
+        (MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned()),
     ])
 }
 
@@ -47,6 +51,7 @@ pub fn job(name: &str, uid: &str, spec: &AssignmentSpec, config: &Config, secret
             labels: Some(labels.clone()),
             annotations: Some(BTreeMap::from([
                 (ASSIGNMENT_UID.to_owned(), uid.to_owned()),
+                (MAX_DURATION.to_owned(), workload.max_duration_seconds.to_string()),
                 (ledger::ANNOTATION.to_owned(), ledger::Ledger::default().write()),
             ])),
             ..ObjectMeta::default()

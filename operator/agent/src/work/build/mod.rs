@@ -36,6 +36,11 @@ pub struct Plan {
 pub enum Step {
     /// Judge the Assignment and, if it is admitted, create its Job. The only step of its plan.
     Admit,
+    /// Write on the Job that it belongs to this Assignment from now on, if it still says that it belongs to `from`.
+    Adopt {
+        /// The UID of the Assignment that it was made for.
+        from: String,
+    },
     /// Write the metering record, if it still reads `before`.
     Record {
         /// The annotation as it was read.
@@ -114,7 +119,7 @@ fn finished(snapshot: &Snapshot) -> Plan {
     let holding = |pod: &&PodFact| pod.outputs == Outputs::Running && pod.ended();
     let done = |pod: &PodFact| Step::Done { pod: pod.name.clone(), uid: pod.uid.clone() };
     steps.extend(snapshot.pods.iter().filter(holding).map(done));
-    let ours = snapshot.job.as_ref().is_some_and(|job| job.ours);
+    let ours = snapshot.job.as_ref().is_some_and(|job| !snapshot.is_foreign(job));
     if snapshot.assignment.spec.acknowledged.finished {
         if ours {
             steps.push(Step::Delete);

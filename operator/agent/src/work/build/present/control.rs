@@ -59,7 +59,7 @@ impl View<'_> {
     /// Milliseconds that the work of `pod` may still run; `None` if it isn't running.
     pub(super) fn time_left(&self, pod: &PodFact) -> Option<u64> {
         let Work::Running { start_ms } = pod.work else { return None };
-        let most = self.snapshot.assignment.spec.workload.max_duration_seconds.saturating_mul(1000);
+        let most = self.snapshot.longest_ms(self.job);
         Some(start_ms.saturating_add(most).saturating_sub(self.snapshot.now_ms()))
     }
 

@@ -17,12 +17,13 @@ use crate::{
     work::{
         USAGE_EVERY,
         pods::{UNTOLD_EXIT, Work},
-        snapshot::{JobFact, Snapshot},
+        snapshot::{Claim, JobFact, Snapshot},
     },
 };
 
-/// An unattended Job's end is moved on when less than this is left of it.
-const EXTEND_BELOW: u64 = 900;
+/// An unattended Job's end is moved on when less than this is left of it. It is looked at twice in that time, so half of
+/// it is always left: more than a Job is kept without its Assignment.
+const EXTEND_BELOW: u64 = 1800;
 /// How often an attempt that is to be held and isn't yet is looked at.
 const HOLD_CHECK: Duration = Duration::from_secs(2);
 
@@ -46,7 +47,8 @@ struct View<'a> {
 /// Decides for a Job that exists.
 pub(super) fn decide(snapshot: &Snapshot, job: &JobFact) -> Plan {
     let mut status = report::base(snapshot);
-    if !job.ours {
+    let claim = snapshot.claim(job);
+    if claim == Claim::Foreign {
         status.phase = AssignmentPhase::Refused;
         report::say(&mut status, "NameTaken", "a Job of that name is there and isn't this Assignment's");
         return Plan { steps: vec![], status, again: None };
@@ -60,7 +62,11 @@ pub(super) fn decide(snapshot: &Snapshot, job: &JobFact) -> Plan {
         }
     };
     let view = View { snapshot, job, wanted: wanted(snapshot, job), ledger: with_new_runs(snapshot, recorded) };
-    let mut steps = view.meter(recorded);
+    let mut steps = Vec::new();
+    if let Claim::Adopted { from } = claim {
+        steps.push(Step::Adopt { from });
+    }
+    steps.extend(view.meter(recorded));
     let given_up = view.job.given_up.clone().or_else(|| view.hopeless());
     steps.extend(view.control(given_up.as_ref()));
     steps.extend(view.artifacts());

@@ -116,9 +116,10 @@ impl View<'_> {
         if matches!(&self.job.outcome, Outcome::Failed(words) if words.reason == "DeadlineExceeded") {
             return Words::new("AgentAway", "its agent didn't look after it, so the member's cluster ended it");
         }
-        let most = self.snapshot.assignment.spec.workload.max_duration_seconds;
-        if bad.is_some_and(|run| run.ms() >= most.saturating_mul(1000)) {
-            return Words::new("DeadlineExceeded", format!("it ran for maxDurationSeconds ({most}) and was ended"));
+        let most = self.snapshot.longest_ms(self.job);
+        if bad.is_some_and(|run| run.ms() >= most) {
+            let text = format!("it ran for maxDurationSeconds ({}) and was ended", most / 1000);
+            return Words::new("DeadlineExceeded", text);
         }
         if let Some(pod) = self.snapshot.pods.iter().find(|pod| !pod.reason.is_empty()) {
             return Words::new(&pod.reason, format!("index {}: {}", pod.index, pod.message));

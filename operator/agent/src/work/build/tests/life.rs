@@ -6,7 +6,7 @@ use eai_core::metering::UsageMs;
 use super::*;
 use crate::{
     artifacts::LogState,
-    testing::{at, ended, ms, pod, pod_with, running, waiting},
+    testing::{at, ended, made_again, ms, pod, pod_with, running, waiting},
 };
 
 fn kept(uid: &str, index: u32) -> LogState {
@@ -150,7 +150,7 @@ fn work_that_ended_well_succeeds_once_its_log_is_kept() {
     assert_eq!(plan.status.phase, Phase::Finishing);
     assert!(has(&plan, |s| matches!(s, Step::Follow { .. })));
     recorded(&mut job, &plan);
-    first.job = Some(super::super::super::snapshot::JobFact::read(&job, crate::testing::ASSIGNMENT_UID));
+    first.job = Some(super::super::super::snapshot::JobFact::read(&job));
     first.artifacts.logs.insert(0, LogState::Following { pod_uid: "pod-0".to_owned() });
     assert_eq!(decide(&first).status.phase, Phase::Finishing);
     first.artifacts.logs.insert(0, kept("pod-0", 0));
@@ -261,6 +261,27 @@ fn a_job_that_is_somebody_elses_is_not_touched() {
 }
 
 #[test]
+fn work_whose_assignment_was_made_again_is_metered_from_its_real_start() {
+    let first = begun(assignment(spec()));
+    let job = made_job(&first, open());
+    let again = made_again(&first);
+    let plan = decide(&snapshot(again.clone(), Some(&job), &[pod(0, running(5))], 65));
+    assert_eq!(plan.steps[0], Step::Adopt { from: crate::testing::ASSIGNMENT_UID.to_owned() });
+    assert_eq!((plan.status.phase, plan.status.usage_ms, plan.status.running), (Phase::Running, 58_000, 1));
+    assert_eq!(plan.status.started_at.unwrap().0, at(5));
+    // One that was stopped meanwhile is adopted and stopped.
+    let mut stopped = again.clone();
+    stopped.spec.desired = Desired::Stop;
+    let plan = decide(&snapshot(stopped, Some(&job), &[pod(0, running(5))], 65));
+    assert!(has(&plan, |s| matches!(s, Step::Adopt { .. })) && has(&plan, |s| *s == Step::Suspend(true)));
+    // Nor does it get more time than its owner agreed to.
+    let mut longer = again;
+    longer.spec.workload.max_duration_seconds = 30_000;
+    let plan = decide(&snapshot(longer, Some(&job), &[pod(0, running(5))], 305));
+    assert!(has(&plan, |s| matches!(s, Step::End { .. })));
+}
+
+#[test]
 fn an_end_stays_and_is_cleaned_up_once_the_hub_has_noted_it() {
     let mut done = begun(assignment(spec()));
     let status = done.status.as_mut().unwrap();
@@ -292,9 +313,9 @@ fn an_unattended_jobs_end_is_moved_on_while_somebody_looks() {
     assert_eq!(job.spec.as_ref().unwrap().active_deadline_seconds, Some(3_930));
     let after =
         |seconds| decide(&snapshot(assignment.clone(), Some(&job), &[pod(0, waiting("ContainerCreating"))], seconds));
-    assert!(!has(&after(3_000), |s| matches!(s, Step::Extend(_))));
-    assert!(after(3_000).again.unwrap() <= Duration::from_secs(450));
-    assert!(has(&after(3_100), |s| *s == Step::Extend(3_100 + 3_600)));
+    assert!(!has(&after(2_100), |s| matches!(s, Step::Extend(_))));
+    assert!(after(2_100).again.unwrap() <= Duration::from_mins(15));
+    assert!(has(&after(2_200), |s| *s == Step::Extend(2_200 + 3_600)));
 }
 
 #[test]

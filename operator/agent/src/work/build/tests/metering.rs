@@ -223,6 +223,6 @@ fn a_record_written_by_another_is_not_undone() {
 #[test]
 fn the_fact_is_read_from_the_annotation_alone() {
     let world = World::new();
-    let fact = JobFact::read(&World::job(&world.annotation), crate::testing::ASSIGNMENT_UID);
+    let fact = JobFact::read(&World::job(&world.annotation));
     assert_eq!(fact.ledger, Ok(Ledger::default()));
 }

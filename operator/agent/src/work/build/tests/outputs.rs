@@ -119,7 +119,7 @@ fn an_attempt_is_not_over_while_a_pod_holds_outputs() {
     let assignment = wanting_outputs();
     let job = made_job(&assignment, condition("Complete"));
     let mut snapshot = look(assignment, &[holding(0)]);
-    snapshot.job = Some(crate::work::snapshot::JobFact::read(&job, crate::testing::ASSIGNMENT_UID));
+    snapshot.job = Some(crate::work::snapshot::JobFact::read(&job));
     assert_eq!(decide(&snapshot).status.phase, Phase::Finishing);
 }
 

@@ -1,23 +1,21 @@
 //! What nobody asks for any more: Jobs whose Assignment is gone, and what is left of them.
 //!
-//! A missing Assignment is no order to stop: a cache may lag, a hub may be restored. Only a hub that has answered twice,
-//! half a minute apart, that there is none, is believed.
+//! A missing Assignment is no order to stop: it may have been deleted by mistake, or the hub be restored, and the hub
+//! makes it again. So its work goes on, within the time that it was given at first ([`orphans`]), and what it used is
+//! billed once its Assignment is back. A hub that answers for ten minutes on end that there is none is believed: then
+//! the work ends, and nobody pays for it. While the hub doesn't answer, nothing of this counts; the Job's own deadline
+//! bounds the work then.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+mod orphans;
+#[cfg(test)]
+mod tests;
 
-use eai_api::{
-    Assignment,
-    names::{ASSIGNMENT_LABEL, METERING_FINALIZER},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use eai_api::names::{ASSIGNMENT_LABEL, METERING_FINALIZER};
+use futures::FutureExt as _;
 use k8s_openapi::{
-    api::{
-        batch::v1::Job,
-        core::v1::{Pod, Secret},
-    },
+    api::core::v1::{Pod, Secret},
     jiff::Timestamp,
 };
 use kube::{
@@ -25,101 +23,65 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{context::Context, link::with_timeout};
+use self::orphans::Orphans;
+use crate::context::Context;
 
-/// Between sweeps.
+/// Between sweeps, at most.
 const EVERY: Duration = Duration::from_secs(15);
-/// Between the two answers that make a missing Assignment a fact.
-const CONFIRM_AFTER: Duration = Duration::from_secs(30);
+/// Between sweeps, at least.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Between sweeps of Secrets, and how old one must be.
 const SECRETS_EVERY: Duration = Duration::from_mins(10);
 
 /// Sweeps until `shutdown`.
 pub struct Sweeper {
     context: Arc<Context>,
-    missing: HashMap<String, Instant>,
+    orphans: Orphans,
     secrets_at: Option<Instant>,
 }
 
 impl Sweeper {
     /// Nothing missing yet.
     pub fn new(context: Arc<Context>) -> Self {
-        Self { context, missing: HashMap::new(), secrets_at: None }
+        Self { orphans: Orphans::new(Arc::clone(&context)), context, secrets_at: None }
     }
 
     /// Sweeps until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let _ = self.context.stores.assignments.wait_until_ready().await;
-        let mut interval = tokio::time::interval(EVERY);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                _ = interval.tick() => {}
+            let mut wait = EVERY;
+            // Also while it isn't known what the hub wants: work has its end whatever the hub says.
+            match self.orphans.end_overdue(&self.known(), Timestamp::now()).await {
+                Ok(next) => wait = next.map_or(EVERY, |next| next.clamp(PAUSE, EVERY)),
+                Err(error) => tracing::warn!(%error, "ending work that ran too long"),
             }
-            if let Err(error) = self.sweep().await {
+            let listed = self.context.stores.assignments.wait_until_ready().now_or_never().is_some();
+            if listed && let Err(error) = self.sweep().await {
                 tracing::warn!(%error, "sweeping");
             }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
         }
+    }
+
+    fn known(&self) -> BTreeSet<String> {
+        self.context.stores.assignments.state().iter().map(|a| a.name_any()).collect()
     }
 
     async fn sweep(&mut self) -> Result<(), kube::Error> {
-        let known: BTreeSet<String> = self.context.stores.assignments.state().iter().map(|a| a.name_any()).collect();
+        let known = self.known();
         self.context.tracks.retain(|name| known.contains(name));
         self.context.artifacts.retain(|name| known.contains(name) || self.context.job(name).is_some());
         self.count_phases();
-        let suspects = self.suspects(&known);
-        self.missing.retain(|name, _| suspects.contains(name));
-        for name in suspects {
-            if self.is_gone(&name).await? {
-                self.remove(&name).await?;
-            }
-        }
+        self.orphans.sweep(&known).await?;
         if self.secrets_at.is_none_or(|at| at.elapsed() > SECRETS_EVERY) {
             self.sweep_secrets(&known).await?;
             self.secrets_at = Some(Instant::now());
-        }
-        Ok(())
-    }
-
-    /// Assignments named by Jobs and pods here, and not known.
-    fn suspects(&self, known: &BTreeSet<String>) -> BTreeSet<String> {
-        let jobs = self.context.stores.jobs.state();
-        let pods = self.context.stores.pods.state();
-        let labels = jobs.iter().map(|job| job.labels()).chain(pods.iter().map(|pod| pod.labels()));
-        let names = labels.filter_map(|labels| labels.get(ASSIGNMENT_LABEL).cloned());
-        names.filter(|name| !known.contains(name)).collect()
-    }
-
-    /// Whether the hub has said twice that there is no such Assignment.
-    async fn is_gone(&mut self, name: &str) -> Result<bool, kube::Error> {
-        let api: Api<Assignment> = Api::namespaced(self.context.hub.clone(), &self.context.hub_namespace);
-        if with_timeout(api.get_opt(name)).await?.is_some() {
-            self.missing.remove(name);
-            return Ok(false);
-        }
-        let first = *self.missing.entry(name.to_owned()).or_insert_with(Instant::now);
-        if first.elapsed() < CONFIRM_AFTER {
-            tracing::info!(assignment = name, "the hub has no such Assignment; its Job is kept until it says so again");
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    async fn remove(&self, name: &str) -> Result<(), kube::Error> {
-        tracing::warn!(assignment = name, "the hub has no such Assignment; its Job is deleted");
-        let namespace = &self.context.config.work_namespace;
-        let jobs: Api<Job> = Api::namespaced(self.context.member.clone(), namespace);
-        let pods: Api<Pod> = Api::namespaced(self.context.member.clone(), namespace);
-        self.context.artifacts.forget(name);
-        ignore_gone(jobs.delete(name, &DeleteParams::background()).await)?;
-        let own = self.context.stores.pods.state();
-        let own = own.iter().filter(|pod| pod.labels().get(ASSIGNMENT_LABEL).is_some_and(|label| label == name));
-        for pod in own {
-            release(&pods, pod).await?;
         }
         Ok(())
     }
