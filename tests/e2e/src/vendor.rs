@@ -3,11 +3,12 @@
 use std::{fs::File, io::Read as _, path::PathBuf};
 
 use alloy::{
-    primitives::{Address as Account, U256, hex},
+    primitives::{Address as OnChain, U256, hex},
     providers::{Provider as _, ProviderBuilder},
     sol,
     sol_types::SolCall as _,
 };
+use eai_chain::{Account, Key, LeaseId};
 use eai_core::{address::Address, money::Amount};
 use serde_json::{Value, json};
 
@@ -44,7 +45,7 @@ impl Vendor {
         stage.hub.kubectl(&["create", "namespace", &namespace])?;
         let chain = Unlocked::new(contracts)?;
         chain.send(stage.people.foundation.address, person.address, 10u128.pow(18), &[]).await?;
-        let call = transferCall { to: Account::from(person.address.0), value: U256::from(eai.wei()) };
+        let call = transferCall { to: OnChain::from(person.address.0), value: U256::from(eai.wei()) };
         chain.send(stage.people.foundation.address, contracts.token, 0, &call.abi_encode()).await?;
         Ok(Self { person, namespace, key })
     }
@@ -71,6 +72,16 @@ impl Vendor {
         let free = reader.balance(self.person.address).await.map_err(bad)?;
         let tokens = reader.token_balance(self.person.address).await.map_err(bad)?;
         Ok(free.saturating_add(tokens))
+    }
+
+    /// Begins to close a lease of theirs, as a payer can without the hub.
+    pub async fn start_closing(&self, contracts: &Contracts, lease: LeaseId) -> Result<()> {
+        let bad = |error: eai_chain::LedgerError| Error::unexpected("the chain", error);
+        let key = Key::parse(&self.person.key).map_err(|error| Error::unexpected("the vendor's key", error))?;
+        let account = Account::new(contracts.endpoint(), key).map_err(bad)?;
+        let opening = account.reader().opening(lease).await.map_err(bad)?;
+        let opening = opening.ok_or_else(|| Error::unexpected("the chain", format!("it has no lease {lease}")))?;
+        account.start_closing(&opening.terms).await.map_err(bad).map(|_| ())
     }
 
     /// Deletes the namespace with all in it and waits until it is gone.

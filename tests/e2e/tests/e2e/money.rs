@@ -165,6 +165,26 @@ fn cancel(vendor: &Vendor, job: &Job) -> Value {
     world().reach(job, "Cancelled", START)
 }
 
+/// A payer can begin to close a lease without the hub, at any time. What runs until the hub has seen that is paid.
+#[test]
+fn a_payer_who_closes_the_lease_at_once_pays_for_what_runs_all_the_same() {
+    let w = world();
+    let vendor = w.vendor("closing", "1");
+    let before = w.wealth(&vendor);
+    let job = w.submit(&vendor, "closed", 30, &json!({}));
+    let opened = |object: &Value| object["status"]["attempt"]["lease"]["state"] == "Open";
+    let object = job.wait_for(&w.stage.hub, START, "an open lease", opened).unwrap();
+    let lease = text(&object["status"]["attempt"]["lease"]["id"]).parse().unwrap();
+    w.block_on(vendor.start_closing(&w.contracts, lease)).unwrap();
+    let over = |object: &Value| ["Succeeded", "Failed"].contains(&jobs::phase(object));
+    let done = job.wait_for(&w.stage.hub, START, "its end", over).unwrap();
+    let paid = settled_to_the_wei(&done);
+    let usage = done["status"]["attempt"]["usageMs"].as_u64().unwrap();
+    assert!(usage >= 2_500, "a tenth of a core for half a minute, not {usage} core-ms");
+    gone(&vendor, before, paid);
+    vendor.leave(&w.stage, START).unwrap();
+}
+
 #[test]
 fn a_job_that_is_cancelled_pays_for_what_ran_and_gets_the_rest_back() {
     let w = world();

@@ -33,6 +33,33 @@ fn a_negative_or_malformed_amount_is_refused_by_its_field() {
 }
 
 #[test]
+fn a_budget_that_buys_no_useful_run_keeps_nothing_from_anybody() {
+    let w = world();
+    let vendor = w.vendor("wei", "1");
+    let before = w.wealth(&vendor);
+    let gpu = json!({"accelerator": {"resource": "nvidia.com/gpu"}, "budget": "0.000000000000000001"});
+    let job = w.submit(&vendor, "one-wei", 1, &gpu);
+    let said = w.reason(&job, "BudgetTooSmall", START);
+    says(&said, &["0.000000000000000001 EAI left", "raise spec.budget"]);
+    assert_eq!(job.read(&w.stage.hub).unwrap()["status"]["attempt"], Value::Null, "no member is claimed");
+    assert_eq!(w.wealth(&vendor), before);
+    vendor.leave(&w.stage, START).unwrap();
+}
+
+#[test]
+fn a_job_padded_so_that_its_status_has_no_room_is_refused() {
+    let w = world();
+    let vendor = w.poor_vendor("padded", "1");
+    let mut job = w.job(&vendor, "padded", 1, &json!({}));
+    job["metadata"]["labels"] =
+        (0..65).map(|n| (format!("pad-{n}"), json!("x"))).collect::<serde_json::Map<_, _>>().into();
+    let (code, said) = w.stage.hub.try_kubectl(&["apply", "-f", "-"], Some(&job.to_string())).unwrap();
+    assert_ne!(code, 0);
+    says(&said, &["metadata.labels: an AIJob has at most 64"]);
+    vendor.leave(&w.stage, START).unwrap();
+}
+
+#[test]
 fn a_job_that_no_member_fits_is_told_which_resource_is_short_on_which_member_by_how_much() {
     let w = world();
     let vendor = w.vendor("toobig", "20");

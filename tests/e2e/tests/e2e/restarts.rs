@@ -63,6 +63,18 @@ fn a_job_survives_its_agent_being_killed() {
     vendor.leave(&w.stage, START).unwrap();
 }
 
+/// What the hub assigned is deleted by hand, or lost in a backup's restore. It is made again, and the agent knows its work.
+#[test]
+fn a_job_survives_its_assignment_being_deleted() {
+    let w = world();
+    let vendor = w.vendor("unassigned", "1");
+    let job = running(&vendor, 30);
+    let object = job.read(&w.stage.hub).unwrap();
+    w.stage.hub.kubectl(&["delete", "assignment", &assignment_name(&object), "-n", "cn-home"]).unwrap();
+    ends_once(&job, END);
+    vendor.leave(&w.stage, START).unwrap();
+}
+
 /// The chain is away while the work ends, and comes back where it was.
 #[test]
 fn a_job_survives_the_chain_being_killed() {
