@@ -95,9 +95,25 @@ impl Balances {
         Ok(Self { tokens, free })
     }
 
-    /// What an address has, in tokens and free in the escrow, in wei.
-    pub fn of(&self, address: Address) -> u128 {
-        let wei = |book: &Wei| book.get(&address.to_string()).and_then(|wei| wei.parse().ok()).unwrap_or(0u128);
-        wei(&self.tokens).saturating_add(wei(&self.free))
+    /// Everybody who has, or had, EAI.
+    pub fn addresses(&self) -> BTreeSet<Address> {
+        self.tokens.keys().chain(self.free.keys()).filter_map(|address| address.parse().ok()).collect()
     }
+
+    /// How much more an address has than it had `before`, in tokens and free in the escrow, in wei.
+    pub fn change(&self, before: &Self, address: Address) -> i128 {
+        let of = |balances: &Self| wei(&balances.tokens, address) + wei(&balances.free, address);
+        of(self) - of(before)
+    }
+
+    /// What the escrow keeps that is in nobody's account there, in wei: what its leases hold.
+    pub fn locked(&self, escrow: Address) -> i128 {
+        let free: i128 = self.free.values().filter_map(|wei| wei.parse::<i128>().ok()).sum();
+        wei(&self.tokens, escrow) - free
+    }
+}
+
+/// What a book says of an address, in wei; the whole supply fits.
+fn wei(book: &Wei, address: Address) -> i128 {
+    book.get(&address.to_string()).and_then(|wei| wei.parse().ok()).unwrap_or(0)
 }

@@ -13,7 +13,7 @@ use crate::{
     existing, fund,
     jobs::{Job, Order, phase},
     join,
-    report::{BeforeAfter, JobLine, Report, assignment_name},
+    report::{Accounts, BeforeAfter, JobLine, Report, assignment_name},
     run,
     stage::Stage,
     usage::Runs,
@@ -93,7 +93,13 @@ async fn show(stage: &Stage, start: Instant) -> Result<()> {
     let text = serde_json::to_string_pretty(&report).map_err(|error| Error::unexpected("result.json", error))?;
     run::write(&stage.dir.join("result.json"), &text)?;
     println!("{}", report.table());
-    let faults = report.faults(&before, &after, stage.people.vendor.address);
+    let names = stage.members.iter().map(|member| member.cluster.name.clone());
+    let accounts = Accounts {
+        vendor: stage.people.vendor.address,
+        owners: names.zip(stage.people.miners.iter().map(|miner| miner.address)).collect(),
+        escrow: contracts.escrow,
+    };
+    let faults = report.faults(&before, &after, &accounts, stage.testbed.is_some());
     if faults.is_empty() { Ok(()) } else { Err(Error::Checks(faults)) }
 }
 

@@ -1,7 +1,9 @@
 //! What the demo leaves behind: a table for people and result.json for programs, both held against the chain.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use comfy_table::Table;
-use eai_core::{epoch::Epoch, money::Amount};
+use eai_core::{address::Address, epoch::Epoch, money::Amount};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -133,17 +135,46 @@ impl JobLine {
     }
 }
 
+/// Whose balances may change, and by what.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// Who pays.
+    pub vendor: Address,
+    /// Who is paid, by member.
+    pub owners: BTreeMap<String, Address>,
+    /// The contract that holds what isn't withdrawn.
+    pub escrow: Address,
+}
+
 impl Report {
-    /// What doesn't hold: each line's own faults, and the balances against the sum of the lines.
-    pub fn faults(&self, before: &Balances, after: &Balances, vendor: eai_core::address::Address) -> Vec<String> {
+    /// What doesn't hold: each line's own faults, and everybody's balance against the lines. `routed` says that the home
+    /// member is behind a router, as on the testbed, so that it must have been out of the hub's reach.
+    pub fn faults(&self, before: &Balances, after: &Balances, accounts: &Accounts, routed: bool) -> Vec<String> {
         let mut faults: Vec<String> = self.jobs.iter().flat_map(JobLine::faults).collect();
-        let paid: u128 = self.jobs.iter().map(|job| job.paid.parse::<u128>().unwrap_or(0)).sum();
-        let spent = before.of(vendor).saturating_sub(after.of(vendor));
-        if spent != paid {
-            faults.push(format!("the vendor has {spent} wei less, the jobs were paid {paid}"));
+        let wei = |text: &str| text.parse::<i128>().unwrap_or(i128::MAX);
+        let mut due: BTreeMap<Address, i128> = BTreeMap::new();
+        for job in &self.jobs {
+            let Some(owner) = accounts.owners.get(&job.member) else {
+                faults.push(format!("{}: ran on {:?}, which nobody owns", job.name, job.member));
+                continue;
+            };
+            for (address, change) in [(accounts.vendor, -wei(&job.paid) - wei(&job.held)), (*owner, wei(&job.paid))] {
+                *due.entry(address).or_default() += change;
+            }
         }
-        if self.home_unreachable_from_hub == Some(false) {
-            faults.push("the hub could open a connection to the home member".to_owned());
+        for address in before.addresses().into_iter().chain(after.addresses()).collect::<BTreeSet<_>>() {
+            let (change, due) = (after.change(before, address), due.get(&address).copied().unwrap_or(0));
+            if address != accounts.escrow && change != due {
+                faults.push(format!("the balance of {address} changed by {change} wei, by the jobs it is {due}"));
+            }
+        }
+        let held: i128 = self.jobs.iter().map(|job| wei(&job.held)).sum();
+        let locked = after.locked(accounts.escrow) - before.locked(accounts.escrow);
+        if locked != held {
+            faults.push(format!("the escrow keeps {locked} wei more that is nobody's, the leases hold {held}"));
+        }
+        if routed && self.home_unreachable_from_hub != Some(true) {
+            faults.push("it wasn't seen that the hub can't open a connection to the home member".to_owned());
         }
         faults
     }
@@ -183,4 +214,77 @@ pub fn assignment_name(job: &Value) -> String {
     let number = |field: &str| epoch[field].as_u64().unwrap_or(0);
     let epoch = Epoch { generation: number("generation"), attempt: number("attempt") };
     epoch.name(job["metadata"]["uid"].as_str().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    const VENDOR: Address = Address([1; 20]);
+    const HOME: Address = Address([2; 20]);
+    const CLOUD: Address = Address([3; 20]);
+    const ESCROW: Address = Address([4; 20]);
+
+    fn balances(tokens: &[(Address, u64)], free: &[(Address, u64)]) -> Balances {
+        let book = |of: &[(Address, u64)]| of.iter().map(|(a, wei)| (a.to_string(), wei.to_string())).collect();
+        Balances { tokens: book(tokens), free: book(free) }
+    }
+
+    fn line(member: &str, paid: u64, refunded: u64) -> JobLine {
+        let job = json!({"metadata": {"name": member}, "status": {"phase": "Succeeded", "member": member,
+            "attempt": {"rate": "1", "usageMs": 1, "milliUnits": 1000}, "logs": [{"digest": "sha256:0"}]}});
+        let lease = eai_chain::LeaseView {
+            state: eai_chain::LeaseState::Closed,
+            hold: Amount::from_wei(u128::from(paid + refunded)),
+            paid: Amount::from_wei(u128::from(paid)),
+            refunded: Amount::from_wei(u128::from(refunded)),
+            held: Amount::ZERO,
+            opened_at: 0,
+            closing_at: None,
+        };
+        JobLine::new(&job, &lease, None).unwrap()
+    }
+
+    fn report(unreachable: Option<bool>) -> Report {
+        let balances = BeforeAfter { before: BTreeMap::new(), after: BTreeMap::new() };
+        let jobs = vec![line("home", 3, 7), line("cloud", 5, 0)];
+        Report { seconds: 1, home_unreachable_from_hub: unreachable, balances, jobs }
+    }
+
+    fn faults(after: &Balances, unreachable: Option<bool>) -> Vec<String> {
+        let before = balances(&[(VENDOR, 100), (ESCROW, 10)], &[(VENDOR, 0), (HOME, 10)]);
+        let owners = [("home".to_owned(), HOME), ("cloud".to_owned(), CLOUD)].into();
+        report(unreachable).faults(&before, after, &Accounts { vendor: VENDOR, owners, escrow: ESCROW }, true)
+    }
+
+    #[test]
+    fn what_was_paid_is_what_each_has_more() {
+        let right = balances(&[(VENDOR, 80), (HOME, 10), (CLOUD, 5), (ESCROW, 15)], &[(VENDOR, 12), (HOME, 3)]);
+        assert_eq!(faults(&right, Some(true)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wei_that_went_to_the_wrong_provider_is_found() {
+        let wrong = balances(&[(VENDOR, 80), (HOME, 10), (CLOUD, 6), (ESCROW, 14)], &[(VENDOR, 12), (HOME, 2)]);
+        assert_eq!(faults(&wrong, Some(true)).len(), 2);
+    }
+
+    #[test]
+    fn money_that_a_stranger_got_and_money_that_stays_locked_are_found() {
+        let thief = Address([9; 20]);
+        let stolen = balances(&[(VENDOR, 92), (HOME, 13), (CLOUD, 4), (thief, 1)], &[]);
+        assert_eq!(faults(&stolen, Some(true)).len(), 2);
+        let locked = balances(&[(VENDOR, 91), (HOME, 13), (CLOUD, 5), (ESCROW, 1)], &[]);
+        assert_eq!(faults(&locked, Some(true)).len(), 2);
+    }
+
+    #[test]
+    fn a_router_that_was_never_tried_is_a_fault() {
+        let right = balances(&[(VENDOR, 92), (HOME, 13), (CLOUD, 5)], &[]);
+        assert_eq!(faults(&right, None).len(), 1);
+        assert_eq!(faults(&right, Some(false)).len(), 1);
+    }
 }
