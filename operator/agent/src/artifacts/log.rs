@@ -2,11 +2,15 @@
 
 use std::{
     io,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use eai_api::{artifact::LogArtifact, names::WORK_CONTAINER};
+use eai_api::{
+    artifact::{LOG_LIMIT_BYTES, LogArtifact},
+    names::WORK_CONTAINER,
+};
 use eai_core::digest::Digest;
 use futures::AsyncReadExt as _;
 use k8s_openapi::api::core::v1::Pod;
@@ -15,7 +19,7 @@ use tokio::sync::watch;
 
 use super::{
     LogState,
-    spool::{Spool, Tail},
+    spool::{Spool, Tail, lines_in},
     upload::{self, Backoff, PutError, Target},
 };
 
@@ -26,6 +30,10 @@ const EVERY: Duration = Duration::from_secs(5);
 const PER_SECOND: u64 = 64 << 10;
 /// How often reading the log of a pod that is over is tried before it is taken for lost.
 const READ_TRIES: u32 = 5;
+/// Lines asked for beyond what the log's end is likely to have.
+const MORE_LINES: usize = 1024;
+/// Lines that a node may count and not end: it writes a line of more than 16 KiB as several.
+const CUT_LINES: usize = 64;
 
 /// Whose log it is.
 #[derive(Clone)]
@@ -69,8 +77,15 @@ pub async fn follow(source: Source, spool: Spool, hub: Client, target: Target) -
 async fn read(source: Source, spool: Arc<Mutex<Spool>>, progress: watch::Sender<Progress>) -> bool {
     let mut backoff = Backoff::new();
     let readable = loop {
-        match read_once(&source, &spool, &progress).await {
-            Ok(()) if has_ended(&source).await => break true,
+        let over = (source.over)();
+        let read = if over { read_end(&source, &spool).await } else { follow_on(&source, &spool, &progress).await };
+        match read {
+            Ok(()) if over => break true,
+            // A node stops following once the work is over, whether or not it has sent all of the log.
+            Ok(()) if has_ended(&source).await => {
+                backoff = Backoff::new();
+                continue;
+            }
             // The connection was closed while the work still runs.
             Ok(()) => backoff = Backoff::new(),
             Err(ReadError::Gone) => break !lock(&spool).is_empty(),
@@ -83,6 +98,9 @@ async fn read(source: Source, spool: Arc<Mutex<Spool>>, progress: watch::Sender<
         }
         backoff.wait().await;
     };
+    if let Err(error) = lock(&spool).finish() {
+        tracing::error!(%error, pod = source.pod, "what was read of its log before can't be read back; see scratchDir");
+    }
     progress.send_modify(|p| p.finished = true);
     readable
 }
@@ -105,24 +123,66 @@ enum ReadError {
     Again(String),
 }
 
-async fn read_once(source: &Source, spool: &Mutex<Spool>, progress: &watch::Sender<Progress>) -> Result<(), ReadError> {
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Again(error.to_string())
+    }
+}
+
+/// Reads the log from its start for as long as the node sends it.
+async fn follow_on(source: &Source, spool: &Mutex<Spool>, progress: &watch::Sender<Progress>) -> Result<(), ReadError> {
     let params = LogParams { container: Some(WORK_CONTAINER.to_owned()), follow: true, ..LogParams::default() };
-    let mut stream = match source.pods.log_stream(&source.pod, &params).await {
-        Ok(stream) => std::pin::pin!(stream),
-        Err(kube::Error::Api(status)) if status.code == 404 => return Err(ReadError::Gone),
-        Err(error) => return Err(ReadError::Again(error.to_string())),
-    };
-    let again = |error: io::Error| ReadError::Again(error.to_string());
-    // It comes from its start again.
-    lock(spool).reset().map_err(again)?;
+    let mut stream = pin!(open(source, &params).await?);
+    lock(spool).begin_again()?;
     let mut buffer = vec![0; 8 << 10];
     loop {
-        let count = stream.read(&mut buffer).await.map_err(again)?;
+        let count = stream.read(&mut buffer).await?;
         if count == 0 {
             return Ok(());
         }
-        lock(spool).append(&buffer[..count]).map_err(again)?;
+        lock(spool).append(&buffer[..count])?;
         progress.send_modify(|p| p.version += 1);
+    }
+}
+
+/// Reads the end of a log that is over, and adds what wasn't known of it. A node that is asked to follow begins at the
+/// log file it has then and, when it has begun another file meanwhile, may stop at the end of the first.
+async fn read_end(source: &Source, spool: &Mutex<Spool>) -> Result<(), ReadError> {
+    let (likely, mut end) = {
+        let mut spool = lock(spool);
+        (2 * spool.lines()? + MORE_LINES, spool.beside()?)
+    };
+    let enough = usize::try_from(LOG_LIMIT_BYTES).unwrap_or(usize::MAX);
+    // No line is shorter than a byte: the second time it is certainly enough.
+    for lines in [likely.min(enough), enough] {
+        let params = LogParams {
+            container: Some(WORK_CONTAINER.to_owned()),
+            tail_lines: i64::try_from(lines).ok(),
+            ..LogParams::default()
+        };
+        let mut stream = pin!(open(source, &params).await?);
+        end.reset()?;
+        let (mut buffer, mut came) = (vec![0; 8 << 10], 0);
+        loop {
+            let count = stream.read(&mut buffer).await?;
+            if count == 0 {
+                break;
+            }
+            came += lines_in(&buffer[..count]);
+            end.append(&buffer[..count])?;
+        }
+        if end.len() >= LOG_LIMIT_BYTES || came + CUT_LINES < lines {
+            break;
+        }
+    }
+    Ok(lock(spool).end_with(&mut end)?)
+}
+
+async fn open(source: &Source, params: &LogParams) -> Result<impl futures::AsyncBufRead + use<>, ReadError> {
+    match source.pods.log_stream(&source.pod, params).await {
+        Ok(stream) => Ok(stream),
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(ReadError::Gone),
+        Err(error) => Err(ReadError::Again(error.to_string())),
     }
 }
 

@@ -7,6 +7,7 @@ mod exec;
 mod log;
 mod output;
 mod registry;
+mod seam;
 mod spool;
 #[cfg(test)]
 mod tests;

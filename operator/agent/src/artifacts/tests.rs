@@ -13,7 +13,7 @@ use eai_core::digest::Digest;
 
 use super::{
     log::{Source, follow},
-    spool::Spool,
+    spool::{GAP, Spool},
     upload::{PutError, Target, put},
     *,
 };
@@ -181,13 +181,18 @@ async fn an_empty_log_is_kept_too() {
     assert_eq!(hub.sent(LOG).unwrap(), b"");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hub_that_is_away_is_waited_for() {
     let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(true)));
     member.text(&format!("{PODS}/p/log"), "x");
     hub.fail(|_, _| Some(503));
     let following = tokio::spawn(follow(source(&member, &over), Scratch::new("away").open(), hub.client(), target()));
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let mut asked = 0;
+    until(|| {
+        asked += hub.calls().len();
+        asked > 2
+    })
+    .await;
     assert!(!following.is_finished());
     hub.heal();
     assert!(matches!(following.await.unwrap(), LogState::Kept { .. }));
@@ -209,17 +214,145 @@ async fn a_log_that_the_hub_refuses_is_given_up() {
     assert!(matches!(state, LogState::Lost { .. }));
 }
 
-#[tokio::test]
-async fn a_connection_that_ends_before_the_work_is_made_anew() {
+/// What is kept of a log that a node stops sending after `followed`, and of which it has `file` when the work is over.
+async fn kept(name: &str, followed: &str, file: &str) -> (Vec<u8>, bool, Vec<String>) {
     let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(false)));
-    member.text(&format!("{PODS}/p/log"), "first");
-    let following = tokio::spawn(follow(source(&member, &over), Scratch::new("broken").open(), hub.client(), target()));
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    member.text(&format!("{PODS}/p/log"), "first and last");
-    // It is looked for three seconds whether the work has ended, then read again.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    member.log(&format!("{PODS}/p/log"), followed, file);
+    let source = source(&member, &over);
+    // The work ends while its log is followed.
+    let ends = {
+        let over = Arc::clone(&over);
+        move || over.swap(true, Ordering::SeqCst)
+    };
+    let state =
+        follow(Source { over: Arc::new(ends), ..source }, Scratch::new(name).open(), hub.client(), target()).await;
+    let LogState::Kept { log, .. } = state else { panic!("{state:?}") };
+    let sent = hub.sent(LOG).unwrap();
+    assert_eq!((log.digest, log.size_bytes), (Digest::of(&sent), sent.len() as u64));
+    (sent, log.truncated, member.queries())
+}
+
+/// `count` lines, from the one numbered `from`.
+fn lines(from: usize, count: usize) -> String {
+    let lines: Vec<String> = (from..from + count).map(|i| format!("line {i} of a log that is long\n")).collect();
+    lines.concat()
+}
+
+#[tokio::test]
+async fn the_end_of_a_log_that_the_node_stopped_sending_is_kept() {
+    let (sent, truncated, queries) = kept("stopped", "one\ntw", "one\ntwo\nthe result\n").await;
+    assert_eq!((sent.as_slice(), truncated), (&b"one\ntwo\nthe result\n"[..], false));
+    assert_eq!(queries.len(), 2, "{queries:?}");
+    // All of it was there already.
+    let (sent, truncated, _) = kept("whole", "one\ntwo\n", "one\ntwo\n").await;
+    assert_eq!((sent.as_slice(), truncated), (&b"one\ntwo\n"[..], false));
+}
+
+#[tokio::test]
+async fn of_a_long_log_its_true_last_mebibyte_is_kept() {
+    let whole = format!("{}the result\n", lines(0, 200_000));
+    // It is in another file by now, and following stopped far before.
+    let (followed, file) = (&whole[..900_000], &whole[3_000_000..]);
+    let (sent, truncated, queries) = kept("long-end", followed, file).await;
+    assert!(truncated && sent.len() <= LIMIT && sent.len() > LIMIT - 100 && sent.starts_with(b"line "));
+    assert!(whole.as_bytes().ends_with(&sent));
+    // No more of it was moved than is likely to be needed.
+    assert!(queries.last().unwrap().contains("tailLines="), "{queries:?}");
+    let asked: usize =
+        queries.last().unwrap().rsplit_once("tailLines=").unwrap().1.split('&').next().unwrap().parse().unwrap();
+    assert!(asked < 80_000, "{asked}");
+}
+
+#[tokio::test]
+async fn lines_that_are_shorter_at_the_end_are_asked_for_again() {
+    // What was followed lets a line look long; at its end the log has a million short ones.
+    let whole = format!("{}{}the result\n", lines(0, 2_000), "x\n".repeat(600_000));
+    let (sent, truncated, queries) = kept("short-lines", &whole[..50_000], &whole).await;
+    assert!(truncated && sent.len() > LIMIT - 100 && whole.as_bytes().ends_with(&sent));
+    assert_eq!(queries.len(), 3, "{queries:?}");
+}
+
+#[tokio::test]
+async fn a_new_file_that_begins_where_the_old_one_was_read_is_joined_to_it() {
+    let whole = lines(0, 1_000);
+    let (sent, truncated, _) = kept("joined", &whole[..20_000], &whole[15_000..]).await;
+    assert_eq!((sent == whole.as_bytes(), truncated), (true, false));
+}
+
+#[tokio::test]
+async fn lines_that_nobody_can_read_any_more_are_said_to_be_missing() {
+    let whole = lines(0, 1_000);
+    let (sent, truncated, _) = kept("missing", &whole[..10_000], &whole[20_000..]).await;
+    assert_eq!(sent, [&whole.as_bytes()[..10_000], GAP, &whole.as_bytes()[20_000..]].concat());
+    assert!(truncated);
+}
+
+#[tokio::test]
+async fn a_pod_that_went_before_its_logs_end_was_read_keeps_what_was() {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(false)));
+    let log = format!("{PODS}/p/log");
+    member.log(&log, "first\n", "first\nlast\n");
+    let source = source(&member, &over);
+    let (node, end) = (member.clone(), Arc::clone(&over));
+    // Asked whether it is over after its log was followed, the pod is gone.
+    let goes = move || {
+        let followed = end.swap(true, Ordering::SeqCst);
+        if followed {
+            node.fail(|_, _| Some(404));
+        }
+        followed
+    };
+    let state =
+        follow(Source { over: Arc::new(goes), ..source }, Scratch::new("went").open(), hub.client(), target()).await;
+    assert!(matches!(state, LogState::Kept { .. }), "{state:?}");
+    assert_eq!(hub.sent(LOG).unwrap(), b"first\n");
+}
+
+/// Waits, by the clock of the test, until `holds`.
+async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What is kept of a log whose connection ends before the work does: `files` are what the node has at each connection.
+async fn kept_of(name: &str, files: &[&str]) -> (Vec<u8>, bool) {
+    let (hub, member, over) = (Api::default(), Api::default(), Arc::new(AtomicBool::new(false)));
+    let path = format!("{PODS}/p/log");
+    member.text(&path, files[0]);
+    let spool = Scratch::new(name).open();
+    let following = tokio::spawn(follow(source(&member, &over), spool, hub.client(), target()));
+    for file in &files[1..] {
+        until(|| !member.queries().is_empty()).await;
+        member.text(&path, file);
+    }
+    until(|| !member.queries().is_empty()).await;
     over.store(true, Ordering::SeqCst);
     let state = following.await.unwrap();
     let LogState::Kept { log, .. } = state else { panic!("{state:?}") };
-    assert_eq!(log.digest, Digest::of(b"first and last"));
+    (hub.sent(LOG).unwrap(), log.truncated)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_ends_before_the_work_is_made_anew() {
+    let kept = kept_of("broken", &["first", "first and last"]).await;
+    assert_eq!(kept, (b"first and last".to_vec(), false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_node_no_longer_has_is_kept_from_the_connection_before() {
+    let whole = lines(0, 3_000);
+    let files = [&whole[..20_000], &whole[15_000..40_000], &whole[35_000..]];
+    assert_eq!(kept_of("moved", &files).await, (whole.as_bytes().to_vec(), false));
+    let files = [&whole[..20_000], &whole[30_000..]];
+    let (sent, truncated) = kept_of("moved-far", &files).await;
+    assert_eq!(sent, [&whole.as_bytes()[..20_000], GAP, &whole.as_bytes()[30_000..]].concat());
+    assert!(truncated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_log_needs_nothing_from_the_connection_before() {
+    let whole = lines(0, 100_000);
+    let (sent, truncated) = kept_of("moved-long", &[&whole[..20_000], &whole[100_000..]]).await;
+    assert!(truncated && sent.len() > LIMIT - 100 && whole.as_bytes().ends_with(&sent));
 }

@@ -22,10 +22,32 @@ struct State {
     bodies: Vec<Value>,
     fault: Option<Fault>,
     made: u32,
-    /// Plain answers by path: logs.
-    texts: BTreeMap<String, String>,
+    /// Logs by path.
+    logs: BTreeMap<String, Log>,
+    /// How logs were asked for.
+    queries: Vec<String>,
     /// What was put, by path.
     sent: BTreeMap<String, Vec<u8>>,
+}
+
+/// A container's log as its node has it.
+struct Log {
+    /// What who follows it gets before the node stops.
+    followed: String,
+    /// The log file that is there now.
+    file: String,
+}
+
+impl Log {
+    fn answer(&self, query: &str) -> String {
+        let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        if value("follow") == Some("true") {
+            return self.followed.clone();
+        }
+        let Some(lines) = value("tailLines") else { return self.file.clone() };
+        let skip = self.file.lines().count().saturating_sub(lines.parse().unwrap());
+        self.file.split_inclusive('\n').skip(skip).collect()
+    }
 }
 
 /// The server. Cheap to clone.
@@ -45,7 +67,7 @@ impl Api {
                 let kind =
                     parts.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
                 let (code, answer) = api.answer(&parts.method, &path, &kind, &body);
-                let plain = api.0.lock().unwrap().texts.get(&path).cloned().filter(|_| code == 200);
+                let plain = api.plain(&path, parts.uri.query().unwrap_or_default()).filter(|_| code == 200);
                 let answer = plain.map_or_else(|| serde_json::to_vec(&answer).unwrap(), String::into_bytes);
                 let response = Response::builder().status(code).body(Body::from(answer));
                 Ok::<_, Infallible>(response.unwrap())
@@ -54,9 +76,27 @@ impl Api {
         Client::new(service, "default")
     }
 
-    /// Answers `text` at `path`.
+    /// The log at `path` is `text`.
     pub fn text(&self, path: &str, text: &str) {
-        self.0.lock().unwrap().texts.insert(path.to_owned(), text.to_owned());
+        self.log(path, text, text);
+    }
+
+    /// Who follows the log at `path` gets `followed`; the log file that is there now is `file`.
+    pub fn log(&self, path: &str, followed: &str, file: &str) {
+        let log = Log { followed: followed.to_owned(), file: file.to_owned() };
+        self.0.lock().unwrap().logs.insert(path.to_owned(), log);
+    }
+
+    /// How logs were asked for since the last time.
+    pub fn queries(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().queries)
+    }
+
+    fn plain(&self, path: &str, query: &str) -> Option<String> {
+        let mut state = self.0.lock().unwrap();
+        let answer = state.logs.get(path)?.answer(query);
+        state.queries.push(query.to_owned());
+        Some(answer)
     }
 
     /// What was last put to `path`.
@@ -115,7 +155,7 @@ impl Api {
                 state.sent.insert(target, bytes.to_vec());
                 (200, json!({}))
             }
-            Method::GET if state.texts.contains_key(&target) => (200, Value::Null),
+            Method::GET if state.logs.contains_key(&target) => (200, Value::Null),
             Method::GET => state.objects.get(&target).cloned().map_or_else(|| failure(404), |object| (200, object)),
             Method::POST if target.ends_with("/token") => (201, granted()),
             Method::POST => state.create(&target, body),
