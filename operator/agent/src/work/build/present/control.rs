@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::{EXTEND_BELOW, View, Wanted, is_problem};
+use super::{EXTEND_BELOW, View, Wanted, starting::cannot_start};
 use crate::work::{
     build::{Step, job::UNATTENDED_SECONDS, report},
     pods::{PodFact, Work},
     snapshot::{Outcome, Words},
 };
 
-/// How long a pod that isn't the attempt's first may fail to start.
-const LATER_START: Duration = Duration::from_mins(10);
 /// For how long a pod whose work has succeeded keeps its attempt from being suspended: suspending would throw its
 /// outputs away, and run its index again after.
 const COLLECT_FIRST: Duration = Duration::from_secs(20);
@@ -72,17 +70,8 @@ impl View<'_> {
             if report::is_stuck(pod, self.snapshot.now) {
                 return Some(Words::new("NodeLost", format!("index {}: its node doesn't answer any more", pod.index)));
             }
-            let Work::Waiting { reason, message } = &pod.work else { return None };
-            let overdue = self.wanted == Wanted::Run && is_problem(reason) && self.start_left(pod)?.is_zero();
-            overdue.then(|| Words::new("StartFailed", format!("index {} can't start: {reason}: {message}", pod.index)))
+            let overdue = self.wanted == Wanted::Run && self.start_left(pod)?.is_zero();
+            overdue.then(|| Words::new("StartFailed", cannot_start(pod)))
         })
-    }
-
-    /// How long `pod` may still fail to start.
-    pub(super) fn start_left(&self, pod: &PodFact) -> Option<Duration> {
-        let begun = self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some();
-        let bound = if begun { LATER_START } else { Duration::from_secs(self.snapshot.start_within) };
-        let waited = self.snapshot.now.duration_since(pod.created?);
-        Some(bound.saturating_sub(waited.try_into().unwrap_or_default()))
     }
 }

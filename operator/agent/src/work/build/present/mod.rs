@@ -2,6 +2,7 @@
 
 mod control;
 mod keep;
+mod starting;
 mod verdict;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -16,7 +17,7 @@ use crate::{
     ledger::{Ledger, Run},
     work::{
         USAGE_EVERY,
-        pods::{UNTOLD_EXIT, Work},
+        pods::UNTOLD_EXIT,
         snapshot::{Claim, JobFact, Snapshot},
     },
 };
@@ -124,18 +125,10 @@ impl View<'_> {
         let pods = || self.snapshot.pods.iter();
         let tick = (status.running > 0).then_some(USAGE_EVERY);
         let ends = pods().filter_map(|pod| self.time_left(pod)).filter(|&left| left > 0).map(Duration::from_millis);
-        let starts = pods().filter_map(|pod| match &pod.work {
-            Work::Waiting { reason, .. } if is_problem(reason) => self.start_left(pod).filter(|left| !left.is_zero()),
-            _ => None,
-        });
+        let starts = pods().flat_map(|pod| self.start_looks(pod));
         let stuck = pods().any(|pod| pod.deleted_at.is_some() && !pod.ended()).then_some(report::STUCK_CHECK);
         let hold = (self.wanted != Wanted::Run && !self.job.suspended() && !self.job.over()).then_some(HOLD_CHECK);
         let keep = (!status.phase.is_final()).then_some(Duration::from_secs(EXTEND_BELOW / 2));
         tick.into_iter().chain(ends).chain(starts).chain(stuck).chain(hold).chain(keep).min()
     }
-}
-
-/// Whether a container that waits for this reason isn't just being started.
-fn is_problem(reason: &str) -> bool {
-    !matches!(reason, "" | "ContainerCreating" | "PodInitializing")
 }

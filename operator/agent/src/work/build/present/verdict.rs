@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use eai_api::{AssignmentStatus, assignment::AssignmentPhase};
 
-use super::{View, Wanted, is_problem};
+use super::{View, Wanted};
 use crate::{
     ledger::Run,
     work::{
@@ -95,7 +95,7 @@ impl View<'_> {
             AssignmentPhase::Finishing => {
                 Words::new("Finishing", "its work is over; logs and outputs are on their way")
             }
-            AssignmentPhase::Starting => self.waiting_for().unwrap_or_default(),
+            AssignmentPhase::Starting | AssignmentPhase::Running => self.waiting_for().unwrap_or_default(),
             _ => Words::default(),
         };
         report::say(status, &words.reason, words.message);
@@ -136,12 +136,5 @@ impl View<'_> {
             Outcome::Failed(words) => words.clone(),
             _ => Words::new("Failed", "its Job failed"),
         }
-    }
-
-    pub(super) fn waiting_for(&self) -> Option<Words> {
-        self.snapshot.pods.iter().find_map(|pod| match &pod.work {
-            Work::Waiting { reason, message } if is_problem(reason) => Some(Words::new(reason, message.clone())),
-            _ => None,
-        })
     }
 }

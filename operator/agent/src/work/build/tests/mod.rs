@@ -6,6 +6,7 @@ mod life;
 mod metering;
 mod outputs;
 mod security;
+mod starting;
 
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use serde_json::{Value, json};

@@ -1,0 +1,100 @@
+//! Pods that aren't running yet: what they wait for, and how long they may.
+
+use std::time::Duration;
+
+use super::View;
+use crate::work::{
+    pods::{PodFact, Work},
+    snapshot::Words,
+};
+
+/// How long a pod that isn't the attempt's first may be in trouble before it runs.
+const LATER_START: Duration = Duration::from_mins(10);
+/// How long such a pod may take to start though nothing is known to be wrong: another node may have to pull the image
+/// first. How long the first pod may take is the hub's to say: it promised the vendor a time.
+const LATER_QUIET: Duration = Duration::from_mins(30);
+/// A pod that takes longer than this to start is told of: what it waits for may be of interest to its vendor.
+const TELL_AFTER: Duration = Duration::from_secs(30);
+
+impl View<'_> {
+    /// How long `pod` may still take to start; `None` if it doesn't wait for that, or nothing bounds it here.
+    pub(super) fn start_left(&self, pod: &PodFact) -> Option<Duration> {
+        let begun = self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some();
+        let bound = match (is_problem(waits_for(pod)?), begun) {
+            (true, false) => Duration::from_secs(self.snapshot.start_within),
+            (true, true) => LATER_START,
+            (false, true) => LATER_QUIET,
+            (false, false) => return None,
+        };
+        Some(bound.saturating_sub(self.waited(pod)?))
+    }
+
+    /// When a pod that waits is to be looked at though nothing has happened.
+    pub(super) fn start_looks(&self, pod: &PodFact) -> impl Iterator<Item = Duration> + use<> {
+        let told =
+            self.waited(pod).filter(|_| waits_for(pod).is_some()).map(|waited| TELL_AFTER.saturating_sub(waited));
+        told.into_iter().chain(self.start_left(pod)).filter(|left| !left.is_zero())
+    }
+
+    /// What the attempt waits for, if a pod of it doesn't start at once.
+    pub(super) fn waiting_for(&self) -> Option<Words> {
+        let trouble = self.snapshot.pods.iter().find_map(|pod| match &pod.work {
+            Work::Waiting { reason, message } if is_problem(reason) => Some(Words::new(reason, message.clone())),
+            _ => None,
+        });
+        let slow = || self.snapshot.pods.iter().find_map(|pod| self.slow(pod));
+        trouble.or_else(slow)
+    }
+
+    /// What `pod` waits for, if it has waited for long and nothing is known to be wrong.
+    fn slow(&self, pod: &PodFact) -> Option<Words> {
+        let reason = waits_for(pod)?;
+        let long = self.waited(pod).is_some_and(|waited| waited >= TELL_AFTER);
+        let word = if reason.is_empty() { "Waiting" } else { reason };
+        long.then(|| Words::new(word, format!("index {} {}", pod.index, what_for(pod))))
+    }
+
+    fn waited(&self, pod: &PodFact) -> Option<Duration> {
+        Some(self.snapshot.now.duration_since(pod.created?).try_into().unwrap_or_default())
+    }
+}
+
+/// Why `pod` is given up.
+pub(super) fn cannot_start(pod: &PodFact) -> String {
+    match &pod.work {
+        Work::Waiting { reason, message } if is_problem(reason) => {
+            format!("index {} can't start: {reason}: {message}", pod.index)
+        }
+        _ => format!("index {} can't start: it {}", pod.index, what_for(pod)),
+    }
+}
+
+/// Why `pod` waits to start, in the word of its node; empty if that says nothing. `None` if it doesn't wait.
+fn waits_for(pod: &PodFact) -> Option<&str> {
+    match &pod.work {
+        Work::Waiting { reason, .. } if pod.deleted_at.is_none() => Some(reason),
+        _ => None,
+    }
+}
+
+/// What a pod waits for with which nothing is known to be wrong. The moment is told rather than how long ago it was, so
+/// that the words stay the same.
+fn what_for(pod: &PodFact) -> String {
+    let since = pod.created.map(|at| format!(" since {at}")).unwrap_or_default();
+    let (word, message) = match &pod.work {
+        Work::Waiting { reason, message } => (reason.as_str(), message.as_str()),
+        _ => ("", ""),
+    };
+    let what = match (&pod.node, word) {
+        (None, _) => "for a node".to_owned(),
+        (Some(_), "") => "for its node to begin with it".to_owned(),
+        (Some(_), word) => format!("for its node to pull its image and make its container ({word})"),
+    };
+    let colon = if message.is_empty() { "" } else { ": " };
+    format!("waits{since} {what}{colon}{message}")
+}
+
+/// Whether a container that waits for this reason isn't just being started.
+fn is_problem(reason: &str) -> bool {
+    !matches!(reason, "" | "ContainerCreating" | "PodInitializing")
+}

@@ -1,0 +1,85 @@
+//! Pods that don't start at once.
+
+use eai_api::assignment::{AssignmentPhase as Phase, Desired};
+
+use super::*;
+use crate::testing::{at, ended, pod, pod_with, running, waiting};
+
+/// What is decided at `seconds` for the second of two waves, whose pod was made at 100 and has this status.
+fn second_wave(status: Value, seconds: i64) -> Plan {
+    let mut assignment = begun(assignment(spec_with(json!({ "completions": 2, "parallelism": 1 }))));
+    assignment.status.as_mut().unwrap().phase = Phase::Running;
+    let job = made_job(&assignment, open());
+    let second = pod_with(1, "second", status, json!({ "creationTimestamp": at(100).to_string() }));
+    decide(&snapshot(assignment, Some(&job), &[pod(0, ended(5, 65, 0)), second], seconds))
+}
+
+fn gives_up(plan: &Plan) -> Option<&str> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::GiveUp(words) if words.reason == "StartFailed" => Some(words.message.as_str()),
+        _ => None,
+    })
+}
+
+fn unscheduled() -> Value {
+    json!({ "phase": "Pending" })
+}
+
+#[test]
+fn a_later_pod_that_is_being_made_for_too_long_is_given_up() {
+    for status in [waiting("ContainerCreating"), waiting("PodInitializing"), unscheduled()] {
+        let early = second_wave(status.clone(), 100 + 1_799);
+        assert_eq!(gives_up(&early), None);
+        assert!(early.again.unwrap() <= Duration::from_secs(1));
+        let late = second_wave(status, 100 + 1_800);
+        let why = gives_up(&late).unwrap();
+        assert!(why.starts_with("index 1 can't start: it waits since 2027-01-15T08:01:40Z for"), "{why}");
+        assert_eq!(late.status.phase, Phase::Finishing);
+    }
+}
+
+#[test]
+fn a_later_pod_in_trouble_is_given_up_sooner() {
+    assert_eq!(gives_up(&second_wave(waiting("ErrImagePull"), 100 + 599)), None);
+    let late = second_wave(waiting("ErrImagePull"), 100 + 600);
+    assert_eq!(gives_up(&late), Some("index 1 can't start: ErrImagePull: as told"));
+}
+
+#[test]
+fn what_a_later_pod_waits_for_is_told_while_it_does() {
+    // Most pods start at once, and need no words.
+    let soon = second_wave(waiting("ContainerCreating"), 110);
+    assert_eq!((soon.status.phase, soon.status.reason.as_str()), (Phase::Running, ""));
+    assert!(soon.again.unwrap() <= Duration::from_secs(20));
+    let slow = second_wave(waiting("ContainerCreating"), 130).status;
+    assert_eq!((slow.phase, slow.running, slow.reason.as_str()), (Phase::Running, 0, "ContainerCreating"));
+    let text = "index 1 waits since 2027-01-15T08:01:40Z for its node to pull its image and make its container \
+                (ContainerCreating): as told";
+    assert_eq!(slow.message, text);
+    // The same words each time: nothing new is nothing to tell.
+    assert_eq!(second_wave(waiting("ContainerCreating"), 300).status.message, text);
+    // Trouble is told at once, and all of it is over once the work runs.
+    let trouble = second_wave(waiting("ImagePullBackOff"), 101).status;
+    assert_eq!((trouble.reason.as_str(), trouble.message.as_str()), ("ImagePullBackOff", "as told"));
+    let runs = second_wave(running(140), 150).status;
+    assert_eq!((runs.reason.as_str(), runs.message.as_str()), ("", ""));
+}
+
+#[test]
+fn what_the_first_pod_waits_for_is_told_too() {
+    let plan = decided(open(), &[pod(0, waiting("ContainerCreating"))], 40);
+    assert_eq!((plan.status.phase, plan.status.reason.as_str()), (Phase::Starting, "ContainerCreating"));
+    // How long it may take is the hub's to say.
+    assert_eq!(gives_up(&decided(open(), &[pod(0, waiting("ContainerCreating"))], 9_000)), None);
+}
+
+#[test]
+fn a_pod_that_is_held_has_all_the_time() {
+    let mut spec = spec();
+    spec.desired = Desired::Pause;
+    let mut paused = begun(assignment(spec));
+    paused.status.as_mut().unwrap().started_at = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+    let job = made_job(&paused, open());
+    let plan = decide(&snapshot(paused, Some(&job), &[pod(0, waiting("ContainerCreating"))], 9_000));
+    assert_eq!(gives_up(&plan), None);
+}
