@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
 # e2e.sh [TEST...]: the end-to-end tests on real clusters. Brings the testbed up, runs the demo on it, then the scenarios of
-# tests/e2e/tests (only those whose names hold TEST, if given), and takes everything down again whatever happened. What is
-# needed to understand a failure is in target/e2e-logs.
+# tests/e2e/tests, tries everybody's rights, uninstalls, and takes everything down again whatever happened. With TEST: only
+# the demo and the scenarios whose names hold it. What is needed to understand a failure is in target/e2e-logs.
 #
 # As root; needs `cargo build` and images/build.sh (the Makefile's `e2e` does both). KEEP=1 leaves the testbed up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 testbed=target/debug/eai-testbed logs=target/e2e-logs
-# Without arguments: the scenarios that `make test` runs. `tests/e2e.sh money restarts uninstalling` runs the slow ones, whose
-# waits are too tight yet for a machine that does other things meanwhile; `tests/e2e.sh ''` runs all.
-scenarios=("$@"); [ $# -gt 0 ] || scenarios=(admission racing refused rights stolen tokens)
 
 # collect: pods' logs, and the objects, of all three clusters.
 collect() {
@@ -53,4 +50,11 @@ trap 'exit 143' TERM
 "$testbed" up 9>&-
 KEEP=1 target/debug/eai-demo run 9>&-
 cargo test -q -p eai-e2e --lib
-cargo test -p eai-e2e --test e2e -- --test-threads=1 "${scenarios[@]}"
+scenarios() { cargo test -p eai-e2e --test e2e -- --test-threads=1 "$@"; }
+if [ $# -gt 0 ]; then scenarios "$@"; exit; fi
+scenarios --skip uninstalling::
+rights() { "$testbed" exec "$1" -- bash -c 'tests/charts/rights.sh '"$2"' "$KUBECONFIG"' | grep -vE '^(yes|no ) '; }
+rights hub hub
+rights home member
+# Last: nothing is installed afterwards.
+scenarios uninstalling::

@@ -16,6 +16,15 @@ fn stuck(cluster: &eai_e2e::Cluster) -> Vec<String> {
     namespaces["items"].as_array().unwrap().iter().filter(leaving).map(name).collect()
 }
 
+/// Whatever carries the charts' label, in any kind that they install.
+fn labelled(cluster: &eai_e2e::Cluster) -> Vec<String> {
+    const KINDS: &str = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings,\
+                         flowschemas,prioritylevelconfigurations,apiservices,roles,rolebindings,serviceaccounts,services,\
+                         deployments,networkpolicies,jobs,pods,configmaps,secrets";
+    let found = cluster.kubectl(&["get", KINDS, "-A", "-l", "app.kubernetes.io/part-of=eai", "-o", "name"]).unwrap();
+    found.lines().map(str::to_owned).collect()
+}
+
 #[test]
 fn uninstalling_with_work_under_way_leaves_nothing_stuck_and_no_money_behind() {
     let w = world();
@@ -57,5 +66,6 @@ fn uninstalling_with_work_under_way_leaves_nothing_stuck_and_no_money_behind() {
             left => Err(left.join(", ")),
         })
         .unwrap();
+        assert_eq!(labelled(cluster), Vec::<String>::new(), "on {}", cluster.name);
     }
 }
