@@ -16,7 +16,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Membership;
-use crate::{clients::Bearer, config::Config, link::with_timeout};
+use crate::{clients::Bearer, config::Config, health::Health, link::with_timeout};
 
 /// Between looks at the ComputeNode while the admin decides.
 pub const POLL: Duration = Duration::from_secs(2);
@@ -39,6 +39,8 @@ pub struct Applicant {
     pub cluster_uid: String,
     /// Between looks at the ComputeNode while the admin decides: [`POLL`].
     pub poll: Duration,
+    /// Told what joining waits for.
+    pub health: Health,
 }
 
 /// Why joining doesn't go on. All but the last may pass: joining is tried again.
@@ -76,6 +78,17 @@ pub enum JoinError {
     NameTaken(String),
 }
 
+impl JoinError {
+    /// What is wrong with the invite, if nothing but a new one helps.
+    pub fn no_invite(&self) -> Option<String> {
+        match self {
+            Self::NoInvite { path, source, .. } => Some(format!("{}: {source}", path.display())),
+            Self::InviteRefused(why, _) => Some(why.clone()),
+            Self::Hub(_) | Self::Removed(_) | Self::NameTaken(_) => None,
+        }
+    }
+}
+
 /// What the hub seals: a token, and the UID of the Secret it is bound to.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,6 +106,9 @@ pub async fn join(applicant: &Applicant) -> Result<Membership, JoinError> {
         create(&api, applicant).await?;
         tracing::info!(member = name, "asked to join; the hub's admin accepts with `kubectl eai approve {name}`");
     }
+    applicant.health.say(&format!(
+        "waits for the hub to let it in; if the hub's admin has not accepted it yet: `kubectl eai approve {name}`"
+    ));
     loop {
         let node = get(&api, applicant).await?.ok_or_else(|| JoinError::Removed(name.clone()))?;
         if node.spec.sealing_key != applicant.keys.public() {
@@ -113,7 +129,7 @@ async fn find(api: &Api<ComputeNode>, applicant: &Applicant) -> Result<Option<Co
         Err(error) => Err(error),
     };
     match invited {
-        Err(error @ (JoinError::NoInvite { .. } | JoinError::InviteRefused(..))) => {
+        Err(error) if error.no_invite().is_some() => {
             applicant.bearer.clear();
             get(api, applicant).await.ok().flatten().map(Some).ok_or(error)
         }

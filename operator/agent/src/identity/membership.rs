@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Applicant, Identity, Membership, Renewal, join};
+use super::{Applicant, Identity, Membership, Renewal, join, join::JoinError};
 use crate::{clients::Bearer, metrics::Metrics};
 
 /// Between tries to join: at first, and at most.
@@ -38,13 +38,17 @@ impl Keeper {
         shutdown: CancellationToken,
     ) {
         let mut ready = Some(ready);
+        let mut ran_out = None;
         while !shutdown.is_cancelled() {
-            let usable = known.take().filter(|membership| membership.expires_at > Timestamp::now());
+            let usable = known.take().filter(|membership| {
+                ran_out = Some(membership.expires_at);
+                membership.expires_at > Timestamp::now()
+            });
             let membership = if let Some(membership) = usable {
                 membership
             } else {
                 tokio::select! {
-                    membership = self.join(&applicant) => membership,
+                    membership = self.join(&applicant, ran_out) => membership,
                     () = shutdown.cancelled() => return,
                 }
             };
@@ -52,6 +56,7 @@ impl Keeper {
                 tracing::error!("the token for the hub isn't one; joining again");
                 continue;
             }
+            applicant.health.clear();
             if let Some(ready) = ready.take() {
                 // An error only says that the agent is stopping.
                 let _ = ready.send(());
@@ -65,12 +70,12 @@ impl Keeper {
                 refused: Arc::clone(&self.refused),
                 metrics: Arc::clone(&self.metrics),
             };
-            renewal.run(membership, shutdown.clone()).await;
+            ran_out = Some(renewal.run(membership, shutdown.clone()).await);
         }
     }
 
-    /// Joins, however long it takes.
-    async fn join(&self, applicant: &Applicant) -> Membership {
+    /// Joins, however long it takes. The last token that this member had was good until `ran_out`.
+    async fn join(&self, applicant: &Applicant, ran_out: Option<Timestamp>) -> Membership {
         let (mut wait, most) = RETRY;
         loop {
             match join(applicant).await {
@@ -81,10 +86,29 @@ impl Keeper {
                     }
                     return membership;
                 }
-                Err(error) => tracing::warn!(%error, "not a member of the hub; will be tried again"),
+                Err(error) => {
+                    let trouble = advice(&error, &applicant.config.member, ran_out);
+                    // Once is enough: it is tried again every minute, perhaps for days.
+                    if applicant.health.say(&trouble) {
+                        tracing::warn!("{trouble}; it is tried again");
+                    }
+                }
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(most);
         }
+    }
+}
+
+/// What is wrong, and what the member's owner does about it. A token lasts an hour at most, and a member that was away for
+/// longer needs somebody's word again.
+fn advice(error: &JoinError, member: &str, ran_out: Option<Timestamp>) -> String {
+    match (ran_out, error.no_invite()) {
+        (Some(at), Some(why)) => format!(
+            "the hub doesn't take this member's token any more, which was good until {at}, and there is no invite that it \
+             takes ({why}): have the hub's admin run `kubectl eai invite {member} --out {member}.yaml`, then join again \
+             with that file: `helm upgrade eai-agent charts/eai-agent -n eai-agent -f {member}.yaml -f YOUR-VALUES`"
+        ),
+        _ => format!("not a member of the hub: {error}"),
     }
 }

@@ -43,13 +43,13 @@ pub struct Renewal {
 
 impl Renewal {
     /// Renews at two thirds of each token's life, until `shutdown` or until a token has run out or was revoked: then the
-    /// member has to be let in again.
-    pub async fn run(self, mut membership: Membership, shutdown: CancellationToken) {
+    /// member has to be let in again. Returns when the last token runs out.
+    pub async fn run(self, mut membership: Membership, shutdown: CancellationToken) -> Timestamp {
         let mut renew_at = two_thirds(Timestamp::now(), membership.expires_at);
         loop {
             self.metrics.token_expiry.set(membership.expires_at.as_second());
             let refused = tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => return membership.expires_at,
                 () = self.refused.notified() => true,
                 () = tokio::time::sleep(self.look) => false,
             };
@@ -59,7 +59,7 @@ impl Renewal {
             }
             if now >= membership.expires_at {
                 tracing::error!("the token for the hub has run out before it could be renewed");
-                return;
+                return membership.expires_at;
             }
             match self.renew(&membership).await {
                 Ok(renewed) => {
@@ -72,7 +72,7 @@ impl Renewal {
                 }
                 Err(kube::Error::Api(status)) if status.code == 401 => {
                     tracing::error!("the hub has revoked this member's token");
-                    return;
+                    return membership.expires_at;
                 }
                 Err(error) => tracing::warn!(%error, "can't renew the token for the hub"),
             }

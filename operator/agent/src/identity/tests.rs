@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clients::Bearer,
+    health::Health,
     metrics::Metrics,
     testing::{api::Api, config, world::IDENTITY},
 };
@@ -74,6 +75,7 @@ fn applicant(hub: &Api, keys: Arc<KeyPair>, invite: Option<&Invite>) -> Applican
         owner: "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266".parse().unwrap(),
         cluster_uid: "cluster".to_owned(),
         poll: Duration::from_millis(20),
+        health: Health::default(),
     }
 }
 
@@ -298,4 +300,69 @@ async fn a_revoked_member_asks_to_be_let_in_again() {
     assert_eq!(kept(&member).await.token.as_str(), "first");
     shutdown.cancel();
     running.await.unwrap();
+}
+
+/// A membership whose token ran out a minute ago.
+fn run_out() -> Membership {
+    Membership { token: Zeroizing::new("old".to_owned()), expires_at: later(-60), secret_uid: "secret-uid".to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_was_away_too_long_comes_back_with_an_invite_that_is_still_good() {
+    let (hub, member, invite) = (Api::default(), Api::default(), Invite::new("comes-back"));
+    let (keeper, applicant, _) = keeper(&hub, &member, &invite).await;
+    let health = applicant.health.clone();
+    hub.put(NODE, with_token(&applicant.keys, "node-uid", later(3600)));
+    let (ready, is_ready) = oneshot::channel();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(keeper.run(applicant, Some(run_out()), ready, shutdown.clone()));
+    is_ready.await.unwrap();
+    assert_eq!(kept(&member).await.token.as_str(), "first");
+    assert!(hub.calls().iter().all(|call| *call == format!("GET {NODE}")), "it is a member already");
+    health.set_heard(true);
+    assert_eq!(health.trouble(), None);
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_was_away_too_long_says_what_its_owner_must_do() {
+    let (hub, member, invite) = (Api::default(), Api::default(), Invite::new("away"));
+    let (keeper, applicant, _) = keeper(&hub, &member, &invite).await;
+    let (health, keys) = (applicant.health.clone(), Arc::clone(&applicant.keys));
+    hub.fail(|_, _| Some(401));
+    let (ready, is_ready) = oneshot::channel();
+    let shutdown = CancellationToken::new();
+    let old = run_out();
+    let until = old.expires_at.to_string();
+    let running = tokio::spawn(keeper.run(applicant, Some(old), ready, shutdown.clone()));
+    let asked = |hub: &Api| hub.calls().len() > 1;
+    while !asked(&hub) || !health.trouble().is_some_and(|why| why.contains(&until)) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let why = health.trouble().unwrap();
+    assert!(why.contains("`kubectl eai invite home-1 --out home-1.yaml`") && why.contains("helm upgrade"), "{why}");
+    assert!(!why.contains("invite-token") && !why.contains("old"), "no secret is told: {why}");
+    // The same words are said once, and the whole of it is over when the admin has made another invite.
+    assert!(!health.say(&why));
+    hub.put(NODE, with_token(&keys, "node-uid", later(3600)));
+    hub.heal();
+    is_ready.await.unwrap();
+    health.set_heard(true);
+    assert_eq!(health.trouble(), None);
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_to_be_accepted_says_so() {
+    let (hub, keys, invite) = (Api::default(), Arc::new(KeyPair::generate()), Invite::new("waits"));
+    let applicant = applicant(&hub, Arc::clone(&keys), Some(&invite));
+    let health = applicant.health.clone();
+    let joining = tokio::spawn(async move { join(&applicant).await });
+    while !health.trouble().is_some_and(|why| why.contains("`kubectl eai approve home-1`")) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    hub.put(NODE, with_token(&keys, "node-uid", later(3600)));
+    joining.await.unwrap().unwrap();
 }

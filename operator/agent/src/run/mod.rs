@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use eai_api::Assignment;
 use eai_chain::Key;
-use eai_runtime::health::{self, Readiness};
 use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::{
@@ -25,6 +24,7 @@ use crate::{
     clients::{self, Bearer, ClientError},
     config::{Config, Mode},
     context::{Context, Stores, Tracks},
+    health::{self, Health},
     identity::{Applicant, Identity, IdentityError, Keeper, LOOK, POLL},
     link::Heartbeat,
     metrics::Metrics,
@@ -72,6 +72,7 @@ struct Base {
     config: Config,
     key: Key,
     metrics: Metrics,
+    health: Health,
     member: Client,
     hub: Client,
     bearer: Bearer,
@@ -90,13 +91,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         Some(hub) => clients::hub(hub, bearer.clone(), &metrics.requests)?,
         None => clients::in_cluster(&metrics.requests, "hub")?,
     };
-    let mut base = Base { config, key, metrics, member, hub, bearer, shutdown, tasks: JoinSet::new() };
-    let readiness = Readiness::default();
-    base.serve(readiness.clone());
+    let health = Health::default();
+    let mut base = Base { config, key, metrics, health, member, hub, bearer, shutdown, tasks: JoinSet::new() };
+    base.serve();
     let kubernetes = base.member.apiserver_version().await?.git_version;
     let (identity, refused) = base.enter().await?;
     let Some(identity) = identity else { return Ok(()) };
-    base.work(identity, refused, kubernetes, readiness);
+    base.work(identity, refused, kubernetes);
     let ended = tokio::select! {
         () = base.shutdown.cancelled() => false,
         // Every part runs until it is told to stop: one that ends by itself has failed, and the rest is no agent.
@@ -112,11 +113,11 @@ pub async fn run(config: Config) -> Result<(), RunError> {
 }
 
 impl Base {
-    fn serve(&mut self, readiness: Readiness) {
+    fn serve(&mut self) {
         let (listen, registry) = (self.config.listen, self.metrics.registry.clone());
-        let shutdown = self.shutdown.clone();
+        let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            if let Err(error) = health::serve(listen, readiness, registry, shutdown.clone()).await {
+            if let Err(error) = health::serve(listen, health, registry, shutdown.clone()).await {
                 tracing::error!(%error, %listen, "can't serve health and metrics");
                 shutdown.cancel();
             }
@@ -139,6 +140,7 @@ impl Base {
             owner: self.key.address(),
             cluster_uid: namespaces.get("kube-system").await?.uid().unwrap_or_default(),
             poll: POLL,
+            health: self.health.clone(),
         };
         let keeper = Keeper {
             identity: identity.clone(),
@@ -158,7 +160,7 @@ impl Base {
     }
 
     /// Starts everything that a member does.
-    fn work(&mut self, identity: Identity, refused: Arc<Notify>, kubernetes: String, readiness: Readiness) {
+    fn work(&mut self, identity: Identity, refused: Arc<Notify>, kubernetes: String) {
         let (reconnects, reconnected) = watch::channel(0);
         let (reached, last_reached) = watch::channel(0);
         let (found, findings) = watch::channel(Probes::default());
@@ -189,7 +191,7 @@ impl Base {
         self.tasks.spawn(prober.run(shutdown()));
         self.tasks.spawn(Sweeper::new(Arc::clone(&context)).run(shutdown()));
         self.tasks.spawn(on_probes(Arc::clone(&context), findings, wake, changed, shutdown()));
-        self.tasks.spawn(keep_ready(readiness, last_reached, shutdown()));
+        self.tasks.spawn(keep_ready(self.health.clone(), last_reached, shutdown()));
         self.tasks.spawn(work::run(context, queue, shutdown()));
     }
 
@@ -258,14 +260,14 @@ async fn on_probes(
 }
 
 /// Ready while the hub hears from this member.
-async fn keep_ready(readiness: Readiness, last: watch::Receiver<i64>, shutdown: CancellationToken) {
+async fn keep_ready(health: Health, last: watch::Receiver<i64>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let age = Timestamp::now().as_second().saturating_sub(*last.borrow());
-        readiness.set(age < READY_SECONDS);
+        health.set_heard(age < READY_SECONDS);
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
         }
     }
-    readiness.set(false);
+    health.set_heard(false);
 }
