@@ -8,11 +8,10 @@ use crate::work::{
     snapshot::Words,
 };
 
-/// How long a pod that isn't the attempt's first may be in trouble before it runs.
+/// How long a pod that isn't the attempt's first may take to start, whether or not anything is known to be wrong: another
+/// node may have to pull the image first. The hub waits a little longer than this, so that it is told why. Where nothing
+/// is wrong, how long the first pod may take is the hub's to say: it promised the vendor a time.
 const LATER_START: Duration = Duration::from_mins(10);
-/// How long such a pod may take to start though nothing is known to be wrong: another node may have to pull the image
-/// first. How long the first pod may take is the hub's to say: it promised the vendor a time.
-const LATER_QUIET: Duration = Duration::from_mins(30);
 /// A pod that takes longer than this to start is told of: what it waits for may be of interest to its vendor.
 const TELL_AFTER: Duration = Duration::from_secs(30);
 
@@ -22,8 +21,7 @@ impl View<'_> {
         let begun = self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some();
         let bound = match (is_problem(waits_for(pod)?), begun) {
             (true, false) => Duration::from_secs(self.snapshot.start_within),
-            (true, true) => LATER_START,
-            (false, true) => LATER_QUIET,
+            (_, true) => LATER_START,
             (false, false) => return None,
         };
         Some(bound.saturating_sub(self.waited(pod)?))
