@@ -18,6 +18,8 @@ const OPTIONAL: [&str; 6] = ["observedGeneration", "jobUid", "startedAt", "finis
 pub const USAGE_EVERY: Duration = Duration::from_secs(5);
 /// Timers are never quite on time; a tick a little early is a tick.
 const EARLY: Duration = Duration::from_millis(250);
+/// What was told longer ago than this is what the watch shows, unless the hub was restored and doesn't know it any more.
+const SHOWN_AFTER: Duration = Duration::from_secs(30);
 
 /// Writes `status` to `assignment` unless the hub has it already. Usage alone grows with every look, and each write is
 /// an event that brings the next look: so by itself it is told only now and then.
@@ -32,7 +34,8 @@ pub async fn write(
     let told = context.tracks.with(name, uid, |track| track.told);
     let recent = told.is_some_and(|at| at.elapsed() + EARLY < USAGE_EVERY);
     let any = told.is_some() || assignment.status.is_some();
-    if any && !worth_telling(previous, status, recent) {
+    let shown = told.is_none_or(|at| at.elapsed() < SHOWN_AFTER) || assignment.status.as_ref() == Some(previous);
+    if any && shown && !worth_telling(previous, status, recent) {
         return Ok(());
     }
     let api: Api<Assignment> = Api::namespaced(context.hub.clone(), &context.hub_namespace);

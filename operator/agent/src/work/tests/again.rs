@@ -64,6 +64,31 @@ async fn a_job_that_is_adopted_by_another_meanwhile_is_looked_at_again() {
     assert_eq!(world.member.get(&path).unwrap(), job);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_restored_hub_does_not_know_any_more_is_told_again() {
+    let mut world = World::new().await;
+    let refused = world.assign(&assignment(spec_with(json!({ "cpuMillis": 99_000 }))));
+    look(&world, &refused).await.unwrap();
+    assert_eq!(world.told(NAME).phase, Phase::Refused);
+    // The watch may lag a little.
+    world.hub.calls();
+    look(&world, &refused).await.unwrap();
+    assert!(world.hub.calls().is_empty());
+    // The same Assignment as it was in the backup.
+    tokio::time::advance(Duration::from_mins(1)).await;
+    let restored = world.assign(&refused);
+    look(&world, &restored).await.unwrap();
+    assert_eq!(world.told(NAME).phase, Phase::Refused);
+    // And no more once the hub has it.
+    let mut known = (*restored).clone();
+    known.status = Some(world.told(NAME));
+    let known = world.assign(&known);
+    tokio::time::advance(Duration::from_mins(1)).await;
+    world.hub.calls();
+    look(&world, &known).await.unwrap();
+    assert!(world.hub.calls().is_empty());
+}
+
 #[tokio::test]
 async fn another_aijobs_job_of_that_name_is_not_adopted() {
     for (part, key, value) in [
