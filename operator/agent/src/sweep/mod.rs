@@ -58,6 +58,7 @@ impl Sweeper {
                 Ok(next) => wait = next.map_or(EVERY, |next| next.clamp(PAUSE, EVERY)),
                 Err(error) => tracing::warn!(%error, "ending work that ran too long"),
             }
+            // Nobody else waits for this store: of several who do, only the last is woken.
             let listed = self.context.stores.assignments.wait_until_ready().now_or_never().is_some();
             if listed && let Err(error) = self.sweep().await {
                 tracing::warn!(%error, "sweeping");
