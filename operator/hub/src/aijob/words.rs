@@ -91,7 +91,7 @@ pub enum Say {
     /// The member prepares.
     Starting { member: String, trouble: String },
     /// It runs.
-    Running { member: String },
+    Running { member: String, trouble: String },
     /// It has run; outputs are on their way.
     Finishing { member: String },
     /// It is asked to stop.
@@ -273,7 +273,10 @@ impl Say {
             Self::Starting { member, trouble } => {
                 format!("{member} prepares the work ({trouble}). Nothing is billed until it runs.")
             }
-            Self::Running { member } => format!("The work runs on {member}."),
+            Self::Running { member, trouble } if trouble.is_empty() => format!("The work runs on {member}."),
+            Self::Running { member, trouble } => {
+                format!("The work runs on {member}, though not all of it: {}.", trouble.trim_end_matches('.'))
+            }
             Self::Finishing { member } => {
                 format!(
                     "The work on {member} has ended and isn't billed any more; its log and outputs are on their way."

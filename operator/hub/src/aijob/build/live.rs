@@ -1,6 +1,8 @@
 //! The lease is open and the attempt goes on: the member is told what is wanted, its usage is metered, its money
 //! watched, and its end recorded.
 
+use std::collections::BTreeMap;
+
 use eai_api::{
     aijob::{Attempt, AttemptResult, Outcome, Phase},
     assignment::{Acknowledged, AssignmentPhase, Desired},
@@ -105,11 +107,16 @@ fn record_report(s: &Situation<'_>, plan: &mut Plan) {
     let Some(report) = s.assignment.and_then(|a| a.status.as_ref()) else { return };
     let status = &mut plan.status;
     status.started_at = status.started_at.take().or_else(|| report.started_at.clone());
-    if report.logs != status.logs {
-        status.logs.clone_from(&report.logs);
-    }
-    if report.outputs != status.outputs {
-        status.outputs.clone_from(&report.outputs);
+    merge(&mut status.logs, &report.logs, |log| log.index);
+    merge(&mut status.outputs, &report.outputs, |output| (output.index, output.name.clone()));
+}
+
+/// Adds what is `told` to what is `kept`, each by its `key` once. What was told once stays although a later report doesn't
+/// name it: its agent may have lost its memory.
+fn merge<T: Clone + PartialEq, K: Ord>(kept: &mut Vec<T>, told: &[T], key: impl Fn(&T) -> K) {
+    if kept.as_slice() != told {
+        let all = kept.iter().chain(told).map(|one| (key(one), one.clone()));
+        *kept = all.collect::<BTreeMap<_, _>>().into_values().collect();
     }
 }
 
@@ -365,7 +372,9 @@ fn progress(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, course: Cours
             (phase, Say::Stopping { member, why: stopped(stop).message })
         }
         (_, AssignmentPhase::Finishing) => (Phase::Running, Say::Finishing { member }),
-        (Course::Run, AssignmentPhase::Running) => (Phase::Running, Say::Running { member }),
+        (Course::Run, AssignmentPhase::Running) => {
+            (Phase::Running, Say::Running { member, trouble: report_message(s) })
+        }
         (Course::Run, AssignmentPhase::Paused) => (Phase::Paused, Say::Resuming { member }),
         (Course::Run, _) => (Phase::Starting, Say::Starting { member, trouble: report_message(s) }),
         (paused, AssignmentPhase::Paused) => (Phase::Paused, paused_words(s, attempt, paused)),

@@ -161,6 +161,35 @@ fn running_is_noted_and_metered_from_first_sight() {
 }
 
 #[test]
+fn what_a_later_pod_waits_for_is_said() {
+    let job = leased(job(), 1);
+    let mut running = reports(assignment(&job, 2), Report::Running, 0);
+    running.status.as_mut().unwrap().message = "pod 1 waits: Unschedulable.".to_owned();
+    let plan = Case::new(&job, Some(&running), 10).build();
+    assert_eq!(message(&plan), "The work runs on home, though not all of it: pod 1 waits: Unschedulable.");
+}
+
+#[test]
+fn an_output_that_was_told_of_stays_although_the_agent_forgets_it() {
+    let mut job = leased(job(), 1);
+    let output = |index: u32, digit: char| -> eai_api::artifact::OutputArtifact {
+        let digest = format!("sha256:{}", digit.to_string().repeat(64));
+        serde_json::from_value(serde_json::json!({
+            "name": "model", "index": index, "digest": digest, "sizeBytes": 1,
+        }))
+        .unwrap()
+    };
+    let told = |outputs: Vec<eai_api::artifact::OutputArtifact>| {
+        let mut running = reports(assignment(&leased(super::fixtures::job(), 1), 2), Report::Running, 0);
+        running.status.as_mut().unwrap().outputs = outputs;
+        running
+    };
+    job.status = Some(Case::new(&job, Some(&told(vec![output(1, 'a'), output(0, 'b')])), 10).build().status);
+    job.status = Some(Case::new(&job, Some(&told(vec![output(2, 'c'), output(1, 'd')])), 11).build().status);
+    assert_eq!(job.status.unwrap().outputs, [output(0, 'b'), output(1, 'd'), output(2, 'c')]);
+}
+
+#[test]
 fn usage_beyond_what_the_hub_saw_is_cut() {
     let mut job = leased(job(), 1);
     let running = reports(assignment(&job, 2), Report::Running, 0);
