@@ -283,8 +283,6 @@ may cleanup "take the hub's finalizers off (policy)" "$cleaner" $masters -n righ
 may cleanup "delete a member's namespace (policy)" "$cleaner" $masters delete namespace cn-rights-b $dry
 mayNot cleanup "delete another namespace (policy)" "$foreign" "$cleaner" $masters delete namespace rights-v $dry
 may cleanup "stop the operator (policy)" "$cleaner" $masters -n "$system" delete deployment eai-operator $dry
-mayNot cleanup "delete another Deployment (policy)" "only in members. namespaces" "$cleaner" $masters -n rights-v delete deployment eai-operator $dry
-mayNot hub "stop itself (policy)" "only in members. namespaces" "$hub" $masters -n "$system" delete deployment eai-operator $dry
 mayNot cleanup "delete a ClusterRole (policy)" "but to delete a used invite" "$cleaner" $masters delete clusterrole eai-vendor $dry
 mayNot cleanup "delete a vendor's job (policy)" "not among what the hub does" "$cleaner" $masters -n rights-v delete aijob job $dry
 mayNot cleanup "do anything while nothing is uninstalled" "$rbac" "$cleaner" get computenodes
