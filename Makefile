@@ -57,6 +57,19 @@ demo: setup images ## The whole product on this machine; KEEP=1 leaves it up; HU
 bench: setup images ## Figures into target/bench/e2e.json
 	$(OUT)/debug/eai-demo bench
 
+.PHONY: contracts-test
+contracts-test: ## The contracts alone: everything but the long runs
+	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
+	npm test --prefix contracts
+
+.PHONY: contracts-deep
+contracts-deep: ## The contracts' fuzzers for a long time
+	npm run test:deep --prefix contracts
+
+.PHONY: gas
+gas: ## What transactions cost, into target/bench/gas.json
+	npm run -s gas --prefix contracts
+
 .PHONY: clean
 clean: ## Remove what was built; the machine-wide cache stays
 	$(OUT)/debug/eai-testbed down || true

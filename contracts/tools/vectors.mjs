@@ -39,6 +39,16 @@ const TYPES = {
     ["bytes32", "usageRoot"],
     ["bool", "isFinal"],
   ],
+  Grant: [
+    ["address", "payer"],
+    ["address", "hubKey"],
+    ["bytes32", "namespaceId"],
+    ["uint256", "cap"],
+    ["uint256", "maxRate"],
+    ["uint64", "expiry"],
+    ["uint64", "nonce"],
+    ["uint64", "deadline"],
+  ],
 };
 /** Not signed: a lease's id is the hash of these words alone. */
 const LEASE_TERMS = [
@@ -157,6 +167,24 @@ const vouchers = [
   voucher({ cumulativeAmount: "2500000000000000000000000000", cumulativeUsageMs: "9007199254740993" }),
 ];
 
+const grant = (fields) => ({
+  payer: SIGNER,
+  hubKey: PAYER,
+  namespaceId: fill("4e"),
+  cap: "500000000000000000000",
+  maxRate: "3600000000000000000",
+  expiry: "1800086400",
+  nonce: "0",
+  deadline: "1800000600",
+  ...fields,
+});
+const grants = [
+  grant({}),
+  grant({ nonce: "1", cap: "0", maxRate: "0" }),
+  grant({ cap: MAX(256), maxRate: MAX(256), expiry: MAX(64), nonce: MAX(64), deadline: MAX(64), namespaceId: fill("ff") }),
+  grant({ payer: ZERO, hubKey: ZERO, namespaceId: fill("00"), expiry: "0", deadline: "0" }),
+];
+
 /** A message with all that can be known of it. */
 function vector(name, message) {
   const structHash = hashStruct(name, message);
@@ -188,9 +216,10 @@ const wanted = `${JSON.stringify(
     signer: SIGNER,
     domain,
     domainSeparator: hashStruct("EIP712Domain", domain),
-    typeHashes: { Offer: typeHash("Offer"), Voucher: typeHash("Voucher") },
+    typeHashes: { Offer: typeHash("Offer"), Voucher: typeHash("Voucher"), Grant: typeHash("Grant") },
     offers: offers.map((message) => vector("Offer", message)),
     vouchers: vouchers.map((message) => vector("Voucher", message)),
+    grants: grants.map((message) => vector("Grant", message)),
     leases,
     namespaces,
   },

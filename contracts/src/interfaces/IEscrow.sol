@@ -38,10 +38,30 @@ interface IEscrow {
         uint64 nonce;
     }
 
+    /// @notice An authorisation that the payer signs (EIP-712), by key or ERC-1271, for anyone to present.
+    /// @param payer Whose account pays.
+    /// @param hubKey As in {authorize}.
+    /// @param namespaceId As in {authorize}.
+    /// @param cap As in {authorize}.
+    /// @param maxRate As in {authorize}.
+    /// @param expiry As in {authorize}.
+    /// @param nonce Must equal {grantNonce} of the payer.
+    /// @param deadline The last second at which it may be presented.
+    struct Grant {
+        address payer;
+        address hubKey;
+        bytes32 namespaceId;
+        uint256 cap;
+        uint256 maxRate;
+        uint64 expiry;
+        uint64 nonce;
+        uint64 deadline;
+    }
+
     /// @notice What never changes in a lease. Its hash is the lease's id.
     /// @param payer Whose account the hold came from and the refund returns to.
     /// @param provider Whose account is paid.
-    /// @param hubKey The hub that opened the lease; its key signs the vouchers.
+    /// @param hubKey The hub that opened the lease: its first key, which is its name. A key of the hub signs the vouchers.
     /// @param namespaceId See {namespaceIdOf}.
     /// @param jobId The hub's name for the job, its UID for example.
     /// @param generation The hub's generation, the first half of the epoch.
@@ -60,7 +80,7 @@ interface IEscrow {
         uint64 milliUnits;
     }
 
-    /// @notice A lease to open. The provider comes from the offer and the hub key is the caller.
+    /// @notice A lease to open. The provider comes from the offer and the hub from the call.
     /// @param payer Whose account pays.
     /// @param namespaceId The namespace that the payer authorised the hub for.
     /// @param jobId The hub's name for the job.
@@ -110,7 +130,7 @@ interface IEscrow {
     /// @param cumulativeUsageMs As in {Voucher}.
     /// @param usageRoot As in {Voucher}.
     /// @param isFinal As in {Voucher}.
-    /// @param r The hub key's signature of the voucher, in the short form of ERC-2098.
+    /// @param r The signature of the voucher by a key of the hub, in the short form of ERC-2098.
     /// @param vs Its second half.
     struct Settlement {
         LeaseTerms terms;
@@ -130,6 +150,8 @@ interface IEscrow {
     /// @param held Wei still in the lease.
     /// @param openedAt When it was opened; 0 if it never was.
     /// @param closingAt When closing was started; 0 if it wasn't, or if the lease is closed.
+    /// @param closesAt The last second of the closing window; 0 unless the lease is closing.
+    /// @param closedAt When it was closed; 0 if it wasn't.
     struct Lease {
         LeaseState state;
         uint256 hold;
@@ -138,6 +160,16 @@ interface IEscrow {
         uint256 held;
         uint64 openedAt;
         uint64 closingAt;
+        uint64 closesAt;
+        uint64 closedAt;
+    }
+
+    /// @notice A provider's claim on a lease whose hub is silent.
+    /// @param amount Wei claimed in all since the lease was opened; 0 if there is no claim.
+    /// @param disputed Whether it was disputed, and so is void.
+    struct Claim {
+        uint88 amount;
+        bool disputed;
     }
 
     /// @notice What a payer allows a hub key to do for one namespace.
@@ -176,6 +208,15 @@ interface IEscrow {
     /// @notice Every offer that `provider` signed with a nonce below `nonce` is void. Open leases run on.
     event OffersCancelled(address indexed provider, uint64 nonce);
 
+    /// @notice `guardian` now says which keys act for `hub`.
+    event GuardianSet(address indexed hub, address indexed guardian);
+
+    /// @notice `key` acts for `hub` until `until`.
+    event KeyAppointed(address indexed hub, address indexed key, uint64 until);
+
+    /// @notice `key` no longer acts for `hub`. Its vouchers are paid for time up to now and close nothing.
+    event KeyRetired(address indexed hub, address indexed key);
+
     /// @notice A lease was opened: `hold` moved from the payer's account into it. Every later call needs its `terms`.
     event LeaseOpened(
         bytes32 indexed leaseId, address indexed payer, address indexed provider, LeaseTerms terms, uint256 hold
@@ -190,7 +231,8 @@ interface IEscrow {
     /// @notice An item of {topUpBatch} changed nothing, because of `reason`.
     event TopUpSkipped(bytes32 indexed leaseId, bytes4 reason);
 
-    /// @notice `amount` moved from the lease to the provider's account.
+    /// @notice `amount` moved from the lease to the provider's account. `cumulativeUsageMs` is what the voucher says, or 0
+    /// where a claim was paid.
     event Settled(
         bytes32 indexed leaseId,
         address indexed provider,
@@ -205,6 +247,12 @@ interface IEscrow {
     /// @notice `by` started the closing of the lease. Vouchers are paid until `closesAt`, for time up to now and
     /// {CLOSING_NOTICE} more.
     event LeaseClosing(bytes32 indexed leaseId, address indexed by, uint256 closesAt);
+
+    /// @notice `provider` claims `amount` in all for work that the hub is silent about. Undisputed, it is paid by {finalize}.
+    event LeaseClaimed(bytes32 indexed leaseId, address indexed provider, uint256 amount);
+
+    /// @notice `by` disputed the claim on the lease, which is void. Vouchers are paid until `closesAt`.
+    event ClaimDisputed(bytes32 indexed leaseId, address indexed by, uint256 closesAt);
 
     /// @notice The lease is closed: `paid` went to the provider in all, `refunded` returned to the payer's account.
     event LeaseClosed(bytes32 indexed leaseId, uint256 paid, uint256 refunded);
@@ -254,8 +302,19 @@ interface IEscrow {
     error OfferExpired();
     /// @notice Opening: the offer's nonce isn't the provider's current one.
     error OfferCancelled();
-    /// @notice Opening: the offer isn't signed by its provider. Settling: the voucher isn't signed by the hub key.
+    /// @notice Opening: the offer isn't signed by its provider. Settling: the voucher isn't signed by a key of the hub.
+    /// Authorising: the grant isn't signed by its payer.
     error BadSignature();
+    /// @notice Authorising: the grant is past its deadline.
+    error GrantExpired();
+    /// @notice Authorising: the grant's nonce isn't the payer's current one.
+    error GrantCancelled();
+    /// @notice The caller is neither the hub's guardian nor, where it has none, the hub itself.
+    error NotGuardian();
+    /// @notice The key was never appointed; or it is the hub's own, which needs no appointment.
+    error UnknownKey();
+    /// @notice The key no longer acts for the hub, and never will again. Settling: and nothing is due for its time.
+    error RetiredKey();
 
     /// @notice No lease with these terms was opened.
     error UnknownLease();
@@ -263,16 +322,25 @@ interface IEscrow {
     error AlreadyClosed();
     /// @notice The lease is closing. A top-up needs an open lease; closing can be started once.
     error AlreadyClosing();
-    /// @notice Top-up: the caller isn't the lease's hub key.
+    /// @notice Opening, top-up: the caller isn't a key that acts for the hub.
     error NotHubKey();
-    /// @notice Closing: the caller is neither the lease's payer nor its provider.
+    /// @notice Closing: the caller is neither the lease's payer nor its provider. Claiming: not its provider. Disputing:
+    /// neither its payer nor a key of its hub.
     error NotParty();
-    /// @notice Settling: nothing more is due under this voucher now.
+    /// @notice Settling, claiming: nothing more is due under this voucher or claim now.
     error NothingToSettle();
-    /// @notice Settling: the closing window is over; what remains is the payer's, by {finalize}.
+    /// @notice Settling, disputing: the closing window is over; what remains is the payer's, by {finalize}.
     error ClosingWindowOver();
     /// @notice Finalizing: closing wasn't started, or its window isn't over.
     error ClosingWindowOpen();
+    /// @notice Claiming: the lease has been closing for longer than {CLAIM_PERIOD}.
+    error ClaimTooLate();
+    /// @notice Claiming: the lease was claimed before.
+    error ClaimExists();
+    /// @notice Disputing: nothing is claimed.
+    error NoClaim();
+    /// @notice Disputing: the claim was disputed before.
+    error AlreadyDisputed();
 
     // --------------------------------------------------------------------------------------------- accounts
 
@@ -295,6 +363,26 @@ interface IEscrow {
     /// @notice Stops new leases and top-ups by `hubKey` for `namespaceId` at once. Open leases still settle.
     function revoke(address hubKey, bytes32 namespaceId) external;
 
+    /// @notice {authorize} in the name of whoever signed `grant`. Any authorising or revoking by a payer voids what it signed
+    /// before and nobody presented.
+    function authorizeWithSignature(Grant calldata grant, bytes calldata signature) external;
+
+    // ------------------------------------------------------------------------------------------------- keys
+
+    /// @notice Names who says which keys act for `hub`. Only its guardian, or the hub itself while it has none.
+    /// @dev A hub is the address that payers authorise. Its own key acts for it from the start. With a guardian, whoever
+    /// steals that key, or a session key, can't appoint another: set one before anyone authorises the hub.
+    function setGuardian(address hub, address guardian) external;
+
+    /// @notice Lets `key` open, top up, settle and dispute for `hub` until `until`: a session key, or the next after a
+    /// rotation. For an acting key it moves the end. Only the guardian, or the hub itself while it has none.
+    function appointKey(address hub, address key, uint64 until) external;
+
+    /// @notice Ends `key`'s acting for `hub`, its own included, now and for good; a new key is to be appointed besides.
+    /// What it signed is still paid, for time up to now; it can't close, open or top up. Only the guardian, or the hub
+    /// itself while it has none.
+    function retireKey(address hub, address key) external;
+
     // ----------------------------------------------------------------------------------------------- leases
 
     /// @notice Voids every standing offer of the caller. Open leases run on.
@@ -307,7 +395,15 @@ interface IEscrow {
     /// @param signatures The provider's signature of each offer.
     function openBatch(LeaseRequest[] calldata requests, Offer[] calldata offers, bytes[] calldata signatures) external;
 
-    /// @notice Adds to the holds of open leases of the caller, a hub key. A bad item emits {TopUpSkipped}.
+    /// @notice {openBatch} by a key that acts for `hub`.
+    function openBatchFor(
+        address hub,
+        LeaseRequest[] calldata requests,
+        Offer[] calldata offers,
+        bytes[] calldata signatures
+    ) external;
+
+    /// @notice Adds to the holds of open leases of the hub that the caller acts for. A bad item emits {TopUpSkipped}.
     /// @param terms The leases.
     /// @param amounts Wei to add to each.
     function topUpBatch(LeaseTerms[] calldata terms, uint256[] calldata amounts) external;
@@ -315,7 +411,7 @@ interface IEscrow {
     /// @notice Presents vouchers; anyone may. A bad item emits {SettleSkipped}.
     /// @dev Pays min(voucher, rate x units x elapsed rounded down, hold) less what was paid. Elapsed runs from opening
     /// to now, and in a closing lease to {CLOSING_NOTICE} after closing was started at most. A final voucher closes the
-    /// lease even if nothing is due.
+    /// lease even if nothing is due. One by a retired key pays for time up to its retirement, and closes nothing.
     /// @param settlements The vouchers with their signatures.
     function settleBatch(Settlement[] calldata settlements) external;
 
@@ -325,7 +421,19 @@ interface IEscrow {
     /// no more work gains nothing by time in which it does none.
     function startClosing(LeaseTerms calldata terms) external;
 
-    /// @notice Closes a lease whose closing window is over; the rest returns to the payer's account. Anyone may.
+    /// @notice Claims `amount` in all for work that the hub gives no vouchers for; starts closing if nobody did. Only the
+    /// provider, once, and within {CLAIM_PERIOD} of the start of closing.
+    /// @dev Claimed is at most what time allows, the hold, and what {CLAIM_LIMIT} of work costs beyond what was paid. A
+    /// final voucher closes the lease, and with it the claim. Undisputed, it is paid by {finalize}.
+    /// @return claimed What is claimed in all.
+    function claim(LeaseTerms calldata terms, uint256 amount) external returns (uint256 claimed);
+
+    /// @notice Voids the claim on a lease. Only its payer or a key of its hub, while the closing window is open. The window
+    /// then lasts twice as long, so that a dispute costs the payer time and the hub can still give its word.
+    function dispute(LeaseTerms calldata terms) external;
+
+    /// @notice Closes a lease whose closing window is over: an undisputed claim is paid and the rest returns to the payer's
+    /// account. Anyone may.
     function finalize(LeaseTerms calldata terms) external;
 
     // ------------------------------------------------------------------------------------------------ views
@@ -342,6 +450,19 @@ interface IEscrow {
     /// @notice The nonce that offers of `provider` must bear.
     function offerNonce(address provider) external view returns (uint64);
 
+    /// @notice The nonce that grants of `payer` must bear.
+    function grantNonce(address payer) external view returns (uint64);
+
+    /// @notice Who says which keys act for `hub`; the zero address if it is the hub itself.
+    function guardianOf(address hub) external view returns (address);
+
+    /// @notice The first second at which `key` no longer acts for `hub`; 0 if it never did. The hub's own key acts for ever,
+    /// said as 2^40 - 1, unless it was retired.
+    function keyUntil(address hub, address key) external view returns (uint256);
+
+    /// @notice The claim on a lease.
+    function claimOf(bytes32 leaseId) external view returns (Claim memory);
+
     /// @notice A lease's standing.
     function lease(bytes32 leaseId) external view returns (Lease memory);
 
@@ -353,6 +474,9 @@ interface IEscrow {
 
     /// @notice The EIP-712 digest that a provider signs.
     function offerDigest(Offer calldata offer) external view returns (bytes32);
+
+    /// @notice The EIP-712 digest that a payer signs.
+    function grantDigest(Grant calldata grant) external view returns (bytes32);
 
     /// @notice The EIP-712 digest that a hub key signs.
     function voucherDigest(Voucher calldata voucher) external view returns (bytes32);
@@ -366,6 +490,13 @@ interface IEscrow {
     /// @notice Seconds for which work still accrues once closing was started: 15 minutes, in which the hub sees the closing
     /// and has the work stopped.
     function CLOSING_NOTICE() external view returns (uint256);
+
+    /// @notice Seconds after the start of closing in which a claim may be made: 24 hours, so that two days at least are left
+    /// to dispute it.
+    function CLAIM_PERIOD() external view returns (uint256);
+
+    /// @notice Seconds of work that a claim may be for, beyond what vouchers paid: 24 hours.
+    function CLAIM_LIMIT() external view returns (uint256);
 
     /// @notice The least {CLOSING_WINDOW} there can be: 72 hours.
     function MIN_CLOSING_WINDOW() external view returns (uint256);

@@ -14,6 +14,8 @@ library Accrual {
     /// @param elapsed Seconds.
     /// @return Wei.
     function accrued(uint256 rate, uint256 milliUnits, uint256 elapsed) internal pure returns (uint256) {
-        return rate * milliUnits * elapsed / MILLI_UNIT_SECONDS_PER_UNIT_HOUR;
+        unchecked {
+            return rate * milliUnits * elapsed / MILLI_UNIT_SECONDS_PER_UNIT_HOUR;
+        }
     }
 }

@@ -13,6 +13,9 @@ library Signatures {
     /// @notice The gas that an account's ERC-1271 check may use.
     uint256 internal constant ERC1271_GAS = 150_000;
 
+    /// @dev Half the order of secp256k1's group.
+    uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+
     /// @notice Whether `signature` is `signer`'s own key's over `digest`.
     function isByKey(address signer, bytes32 digest, bytes calldata signature) internal pure returns (bool) {
         // slither-disable-next-line unused-return
@@ -20,11 +23,24 @@ library Signatures {
         return failure == ECDSA.RecoverError.NoError && recovered == signer;
     }
 
-    /// @notice Whether `r` and `vs` (ERC-2098) are `signer`'s own key's signature over `digest`.
-    function isByKey(address signer, bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (bool) {
-        // slither-disable-next-line unused-return
-        (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, r, vs);
-        return failure == ECDSA.RecoverError.NoError && recovered == signer;
+    /// @notice Whose key's signature over `digest` `r` and `vs` (ERC-2098) are; the zero address if nobody's.
+    /// @dev By hand, because a batch does it for every item and the library's way costs it a tenth more.
+    function signerOf(bytes32 digest, bytes32 r, bytes32 vs) internal view returns (uint256 key) {
+        uint256 s = uint256(vs) & type(uint256).max >> 1;
+        // Above lie the mirror images.
+        if (s <= HALF_ORDER) {
+            assembly ("memory-safe") {
+                let at := mload(0x40)
+                mstore(at, digest)
+                mstore(add(at, 0x20), add(shr(255, vs), 27))
+                mstore(add(at, 0x40), r)
+                mstore(add(at, 0x60), s)
+                // where there is no signer, the precompile answers nothing and the zero stays
+                mstore(0x00, 0)
+                pop(staticcall(gas(), 1, at, 0x80, 0x00, 0x20))
+                key := mload(0x00)
+            }
+        }
     }
 
     /// @notice Whether `signature` is `signer`'s over `digest`, by key or by ERC-1271.

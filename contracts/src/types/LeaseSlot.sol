@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @notice The one word that the chain keeps for a lease, from the low bits up: paid (88), hold (88), openedAt (40),
-/// closingAt (40). A word of 0 is a lease that was never opened.
+/// closingAt or closedAt (39), closed (1). A word of 0 is a lease that was never opened.
 /// @dev Packed by hand: the compiler's own packing writes a struct field by field. Nothing here checks ranges; see each
 /// function's condition.
 type LeaseSlot is uint256;
@@ -17,9 +17,8 @@ library LeaseSlotLib {
     uint256 private constant HOLD_AT = 88;
     uint256 private constant OPENED_AT = 176;
     uint256 private constant CLOSING_AT = 216;
-
-    /// @dev `closingAt` of a closed lease.
-    uint256 private constant CLOSED = type(uint40).max;
+    uint256 private constant CLOSING_MASK = type(uint40).max >> 1;
+    uint256 private constant CLOSED = 1 << 255;
 
     /// @notice A lease opened at `time` with `hold_`. Both must fit their fields.
     function opened(uint256 hold_, uint256 time) internal pure returns (LeaseSlot) {
@@ -41,9 +40,9 @@ library LeaseSlotLib {
         return (LeaseSlot.unwrap(slot) >> OPENED_AT) & TIME_MASK;
     }
 
-    /// @notice When closing was started, in unix seconds; 0 if it wasn't; meaningless once closed.
+    /// @notice When closing was started, in unix seconds; 0 if it wasn't. Of a closed lease, when it was closed.
     function closingAt(LeaseSlot slot) internal pure returns (uint256) {
-        return LeaseSlot.unwrap(slot) >> CLOSING_AT;
+        return (LeaseSlot.unwrap(slot) >> CLOSING_AT) & CLOSING_MASK;
     }
 
     /// @notice Whether it was ever opened.
@@ -51,14 +50,21 @@ library LeaseSlotLib {
         return LeaseSlot.unwrap(slot) != 0;
     }
 
+    /// @notice Whether its closing was started, or it is closed.
+    function isClosingOrClosed(LeaseSlot slot) internal pure returns (bool) {
+        return LeaseSlot.unwrap(slot) >> CLOSING_AT != 0;
+    }
+
     /// @notice Whether it is closed.
     function isClosed(LeaseSlot slot) internal pure returns (bool) {
-        return closingAt(slot) == CLOSED;
+        return LeaseSlot.unwrap(slot) >= CLOSED;
     }
 
     /// @notice The slot after paying `amount` more, which must be at most hold - paid.
     function afterPaying(LeaseSlot slot, uint256 amount) internal pure returns (LeaseSlot) {
-        return LeaseSlot.wrap(LeaseSlot.unwrap(slot) + amount);
+        unchecked {
+            return LeaseSlot.wrap(LeaseSlot.unwrap(slot) + amount);
+        }
     }
 
     /// @notice The slot after `amount` more was put in. The sum must fit its field.
@@ -71,8 +77,9 @@ library LeaseSlotLib {
         return LeaseSlot.wrap(LeaseSlot.unwrap(slot) | (time << CLOSING_AT));
     }
 
-    /// @notice The slot once closed, whatever it was before.
-    function afterClosed(LeaseSlot slot) internal pure returns (LeaseSlot) {
-        return LeaseSlot.wrap(LeaseSlot.unwrap(slot) | (CLOSED << CLOSING_AT));
+    /// @notice The slot once closed at `time`, which must fit its field, whatever it was before.
+    function afterClosed(LeaseSlot slot, uint256 time) internal pure returns (LeaseSlot) {
+        uint256 kept = LeaseSlot.unwrap(slot) & type(uint216).max;
+        return LeaseSlot.wrap(kept | (time << CLOSING_AT) | CLOSED);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IEscrow} from "../../src/interfaces/IEscrow.sol";
+import {OwnedWallet} from "../mocks/Wallets.sol";
 import {EscrowFixture} from "../utils/EscrowFixture.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 
@@ -304,5 +305,131 @@ contract AccountsTest is EscrowFixture {
         request.attempt = 2;
         open(request);
         assertEq(used(), 2 * HOLD, "what was used before the revocation counts");
+    }
+
+    // ------------------------------------------------------------------------------- authorizeWithSignature
+
+    function defaultGrant() private view returns (IEscrow.Grant memory) {
+        return IEscrow.Grant({
+            payer: payer,
+            hubKey: hub,
+            namespaceId: keccak256("another namespace"),
+            cap: 7e18,
+            maxRate: 3e18,
+            expiry: START + 2 days,
+            nonce: escrow.grantNonce(payer),
+            deadline: START + 60
+        });
+    }
+
+    function present(IEscrow.Grant memory grant, uint256 key) private {
+        bytes memory signature = sign(key, escrow.grantDigest(grant));
+        vm.prank(address(0xDEAD));
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    function assertGranted(IEscrow.Grant memory grant) private view {
+        IEscrow.Authorization memory got = escrow.authorization(grant.payer, grant.hubKey, grant.namespaceId);
+        assertEq(got.cap, grant.cap, "cap");
+        assertEq(got.maxRate, grant.maxRate, "maxRate");
+        assertEq(got.expiry, grant.expiry, "expiry");
+    }
+
+    function test_Grant_AuthorizesForItsSigner() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        vm.expectEmit(address(escrow));
+        emit IEscrow.Authorized(payer, hub, grant.namespaceId, 7e18, 3e18, START + 2 days);
+        escrow.authorizeWithSignature(grant, signature);
+        assertGranted(grant);
+    }
+
+    function test_Grant_WorksInTheDeadlinesLastSecond() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        vm.warp(START + 60);
+        present(grant, PAYER_KEY);
+        assertGranted(grant);
+    }
+
+    function test_RevertWhen_GrantIsPastItsDeadline() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        vm.warp(START + 61);
+        vm.expectRevert(IEscrow.GrantExpired.selector);
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    function test_RevertWhen_GrantIsPresentedTwice() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        escrow.authorizeWithSignature(grant, signature);
+        vm.expectRevert(IEscrow.GrantCancelled.selector);
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    function test_RevertWhen_GrantWasOvertaken() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        vm.prank(payer);
+        escrow.revoke(hub, NAMESPACE);
+        vm.expectRevert(IEscrow.GrantCancelled.selector);
+        escrow.authorizeWithSignature(grant, signature);
+        grant = defaultGrant();
+        signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        vm.prank(payer);
+        escrow.authorize(hub, NAMESPACE, 1, 1, START + 1);
+        vm.expectRevert(IEscrow.GrantCancelled.selector);
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    function test_RevertWhen_GrantIsBySomebodyElse() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        bytes memory signature = sign(OTHER_KEY, escrow.grantDigest(grant));
+        vm.expectRevert(IEscrow.BadSignature.selector);
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    function test_RevertWhen_GrantIsForAnotherChain() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        vm.chainId(block.chainid + 1);
+        vm.expectRevert(IEscrow.BadSignature.selector);
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    function test_RevertWhen_GrantIsOutOfBounds() public {
+        IEscrow.Grant memory grant = defaultGrant();
+        grant.hubKey = address(0);
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        vm.expectRevert(IEscrow.ZeroAddress.selector);
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    function test_Grant_ByAWallet() public {
+        OwnedWallet wallet = new OwnedWallet(other);
+        IEscrow.Grant memory grant = defaultGrant();
+        (grant.payer, grant.nonce) = (address(wallet), 0);
+        present(grant, OTHER_KEY);
+        assertGranted(grant);
+        grant.nonce = 1;
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        vm.expectRevert(IEscrow.BadSignature.selector);
+        escrow.authorizeWithSignature(grant, signature);
+    }
+
+    /// @dev Any other word in the message is another message.
+    function testFuzz_Grant_ChangedIsRefused(uint256 field, uint256 bit) public {
+        IEscrow.Grant memory grant = defaultGrant();
+        bytes memory signature = sign(PAYER_KEY, escrow.grantDigest(grant));
+        field = bound(field, 0, 5);
+        if (field == 0) grant.payer = address(uint160(grant.payer) ^ uint160(1 << (bit % 160)));
+        if (field == 1) grant.hubKey = address(uint160(grant.hubKey) ^ uint160(1 << (bit % 160)));
+        if (field == 2) grant.namespaceId ^= bytes32(1 << (bit % 256));
+        if (field == 3) grant.cap ^= 1 << (bit % 90);
+        if (field == 4) grant.maxRate ^= 1 << (bit % 90);
+        if (field == 5) grant.deadline ^= uint64(1 << (40 + bit % 20));
+        bytes4 reason = field == 0 ? IEscrow.GrantCancelled.selector : IEscrow.BadSignature.selector;
+        vm.expectRevert(reason);
+        escrow.authorizeWithSignature(grant, signature);
     }
 }

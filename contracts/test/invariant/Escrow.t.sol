@@ -45,7 +45,7 @@ contract EscrowInvariantTest is EscrowFixture {
     /// @notice Read by forge: what the fuzzer may call.
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
         targets = new FuzzSelector[](1);
-        bytes4[] memory selectors = new bytes4[](16);
+        bytes4[] memory selectors = new bytes4[](20);
         selectors[0] = _handler.deposit.selector;
         selectors[1] = _handler.withdraw.selector;
         selectors[2] = _handler.donate.selector;
@@ -62,6 +62,10 @@ contract EscrowInvariantTest is EscrowFixture {
         selectors[13] = _handler.startClosing.selector;
         selectors[14] = _handler.finalize.selector;
         selectors[15] = _handler.warp.selector;
+        selectors[16] = _handler.appoint.selector;
+        selectors[17] = _handler.retire.selector;
+        selectors[18] = _handler.claim.selector;
+        selectors[19] = _handler.dispute.selector;
         targets[0] = FuzzSelector({addr: address(_handler), selectors: selectors});
     }
 
@@ -110,7 +114,10 @@ contract EscrowInvariantTest is EscrowFixture {
         assertEq(got.closingAt, wanted.closed ? 0 : wanted.closingAt, "closingAt");
         assertAtMost(got.paid, wanted.hold, "paid beyond the hold");
         assertAtMost(got.paid, _model.accrued(wanted), "paid beyond rate x elapsed");
-        assertAtMost(got.paid, wanted.highestVoucher, "paid beyond the highest voucher");
+        assertEq(got.closesAt, wanted.closed || wanted.closingAt == 0 ? 0 : _model.closesAt(wanted), "closesAt");
+        uint256 claimed = wanted.disputed ? 0 : wanted.claimed;
+        uint256 most = wanted.highestVoucher > claimed ? wanted.highestVoucher : claimed;
+        assertAtMost(got.paid, most, "paid beyond the highest voucher and claim");
     }
 
     /// @dev The number from 0 to 11 of the authorisation that `terms` are under.
@@ -147,10 +154,10 @@ contract EscrowInvariantTest is EscrowFixture {
 
     /// @dev A long walk with the same calls: the campaign means something only if it gets everywhere.
     function test_Walk_ReachesEveryOutcome() public {
-        for (uint256 step = 0; step < 3000; ++step) {
+        for (uint256 step = 0; step < 3600; ++step) {
             uint256 seed = uint256(keccak256(abi.encode("walk", step)));
             (uint256 a, uint256 b) = (seed >> 8, uint256(keccak256(abi.encode(seed))));
-            uint256 action = seed % 16;
+            uint256 action = seed % 20;
             if (action == 0) _handler.deposit(a, b);
             else if (action == 1 && a % 4 == 0) _handler.withdraw(a, b);
             else if (action == 2) _handler.authorize(a, b, b >> 8);
@@ -162,11 +169,16 @@ contract EscrowInvariantTest is EscrowFixture {
             else if (action == 12) _handler.replay(a);
             else if (action == 13) _handler.startClosing(a, b);
             else if (action == 14) _handler.finalize(a);
+            else if (action == 15) _handler.appoint(a, b);
+            else if (action == 16 && a % 4 == 0) _handler.retire(a);
+            else if (action == 17 && a % 2 == 0) _handler.claim(a, b, a);
+            else if (action == 18) _handler.dispute(a, b);
             else if (a % 4 == 0) _handler.warp(b);
         }
         invariant_EscrowIsSound();
-        bytes4[13] memory onOpening = [
+        bytes4[14] memory onOpening = [
             bytes4(0),
+            IEscrow.NotHubKey.selector,
             IEscrow.LeaseExists.selector,
             IEscrow.OpenByPassed.selector,
             IEscrow.BadMilliUnits.selector,
@@ -194,8 +206,9 @@ contract EscrowInvariantTest is EscrowFixture {
         for (uint256 i = 0; i < onToppingUp.length; ++i) {
             assertReached(_handler.topUp.selector, onToppingUp[i], "topUp");
         }
-        bytes4[5] memory onSettling = [
+        bytes4[6] memory onSettling = [
             bytes4(0),
+            IEscrow.RetiredKey.selector,
             IEscrow.AlreadyClosed.selector,
             IEscrow.ClosingWindowOver.selector,
             IEscrow.BadSignature.selector,
@@ -204,6 +217,30 @@ contract EscrowInvariantTest is EscrowFixture {
         for (uint256 i = 0; i < onSettling.length; ++i) {
             assertReached(_handler.settle.selector, onSettling[i], "settle");
         }
+        bytes4[6] memory onClaiming = [
+            bytes4(0),
+            IEscrow.AlreadyClosed.selector,
+            IEscrow.NotParty.selector,
+            IEscrow.ClaimExists.selector,
+            IEscrow.ClaimTooLate.selector,
+            IEscrow.NothingToSettle.selector
+        ];
+        for (uint256 i = 0; i < onClaiming.length; ++i) {
+            assertReached(_handler.claim.selector, onClaiming[i], "claim");
+        }
+        bytes4[5] memory onDisputing = [
+            bytes4(0),
+            IEscrow.AlreadyClosed.selector,
+            IEscrow.NotParty.selector,
+            IEscrow.NoClaim.selector,
+            IEscrow.AlreadyDisputed.selector
+        ];
+        for (uint256 i = 0; i < onDisputing.length; ++i) {
+            assertReached(_handler.dispute.selector, onDisputing[i], "dispute");
+        }
+        assertReached(_handler.appoint.selector, 0, "appoint");
+        assertReached(_handler.appoint.selector, IEscrow.RetiredKey.selector, "appoint");
+        assertReached(_handler.retire.selector, 0, "retire");
         assertReached(_handler.replay.selector, IEscrow.NothingToSettle.selector, "replay");
         assertReached(_handler.startClosing.selector, 0, "startClosing");
         assertReached(_handler.startClosing.selector, IEscrow.NotParty.selector, "startClosing");

@@ -24,13 +24,21 @@ contract EscrowHandler is Test {
     /// @dev Kept, because deriving an address from a key is the slowest thing in here.
     address[3] private _people = [vm.addr(personKey(0)), vm.addr(personKey(1)), vm.addr(personKey(2))];
     address[2] private _hubs = [vm.addr(hubKey(0)), vm.addr(hubKey(1))];
+    address[4] private _sessions =
+        [vm.addr(sessionKey(0)), vm.addr(sessionKey(1)), vm.addr(sessionKey(2)), vm.addr(sessionKey(3))];
+    address private _stranger = vm.addr(0xBAD);
 
     IEscrow.Settlement[] private _presented;
     uint256[] private _presentedLease;
+    address[] private _presentedKey;
 
     constructor(IEAIToken token, IEscrow escrow, EscrowModel model) {
         (TOKEN, ESCROW, MODEL) = (token, escrow, model);
         token.approve(address(escrow), type(uint256).max);
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(hub(i));
+            escrow.setGuardian(hub(i), address(this));
+        }
     }
 
     // ------------------------------------------------------------------------------------------------ actors
@@ -51,6 +59,19 @@ contract EscrowHandler is Test {
         return _hubs[hubKey(seed) - hubKey(0)];
     }
 
+    function sessionKey(uint256 seed) private pure returns (uint256) {
+        return 0x3000 + (seed % 4);
+    }
+
+    /// @dev A key that may act for hub number `h`, mostly its own or a session key; its number and its address.
+    function keyFor(uint256 h, uint256 s) private view returns (uint256 key, address account) {
+        if (oneIn(10, s, 90)) return (0xBAD, _stranger);
+        if (oneIn(10, s, 93)) return (hubKey(h + 1), hub(h + 1));
+        if (oneIn(2, s, 91)) return (hubKey(h), hub(h));
+        uint256 i = pick(s, 92) % 4;
+        return (sessionKey(i), _sessions[i]);
+    }
+
     function namespace(uint256 seed) public pure returns (bytes32) {
         return bytes32(seed % 2 + 1);
     }
@@ -63,6 +84,28 @@ contract EscrowHandler is Test {
     /// @dev True once in `n`.
     function oneIn(uint256 n, uint256 seed, uint256 use) private pure returns (bool) {
         return pick(seed, use) % n == 0;
+    }
+
+    // ------------------------------------------------------------------------------------------------- keys
+
+    function appoint(uint256 seed, uint256 end) external {
+        (address hub_, address key) = (hub(seed), _sessions[pick(seed, 1) % 4]);
+        end = block.timestamp + bound(end, 1, 90 days);
+        bool wanted = MODEL.appoint(hub_, key, end);
+        (bool ok, bytes memory reason) =
+            address(ESCROW).call(abi.encodeCall(IEscrow.appointKey, (hub_, key, uint64(end))));
+        assertTrue(ok == wanted, "appoint");
+        ++outcomes[this.appoint.selector][ok ? bytes4(0) : bytes4(reason)];
+    }
+
+    function retire(uint256 seed) external {
+        if (!oneIn(4, seed, 0)) return; // or nobody would ever act
+        address hub_ = hub(seed);
+        address key = oneIn(12, seed, 1) ? hub_ : _sessions[pick(seed, 2) % 4];
+        bool wanted = MODEL.retire(hub_, key);
+        (bool ok, bytes memory reason) = address(ESCROW).call(abi.encodeCall(IEscrow.retireKey, (hub_, key)));
+        assertTrue(ok == wanted, "retire");
+        ++outcomes[this.retire.selector][ok ? bytes4(0) : bytes4(reason)];
     }
 
     // ---------------------------------------------------------------------------------------------- accounts
@@ -93,8 +136,22 @@ contract EscrowHandler is Test {
         cap = bound(cap, 0, 3000e18);
         uint256 maxRate = oneIn(6, seed, 3) ? bound(pick(seed, 4), 0, MAX_RATE) : MAX_RATE;
         uint64 expiry = uint64(block.timestamp + bound(pick(seed, 5), 1, 60 days));
-        vm.prank(payer);
-        ESCROW.authorize(hub_, ns, cap, maxRate, expiry);
+        if (oneIn(4, seed, 6)) {
+            IEscrow.Grant memory grant = IEscrow.Grant({
+                payer: payer,
+                hubKey: hub_,
+                namespaceId: ns,
+                cap: cap,
+                maxRate: maxRate,
+                expiry: expiry,
+                nonce: ESCROW.grantNonce(payer),
+                deadline: uint64(block.timestamp)
+            });
+            ESCROW.authorizeWithSignature(grant, sign(personKey(who), ESCROW.grantDigest(grant)));
+        } else {
+            vm.prank(payer);
+            ESCROW.authorize(hub_, ns, cap, maxRate, expiry);
+        }
         MODEL.authorize(MODEL.grantKey(payer, hub_, ns), cap, maxRate, expiry);
     }
 
@@ -121,6 +178,14 @@ contract EscrowHandler is Test {
         bytes[] memory signatures = new bytes[](count);
         bytes4[] memory wanted = new bytes4[](count);
         address hub_ = hub(pick(seed, 101));
+        (, address caller) = keyFor(pick(seed, 101), seed);
+        if (!MODEL.acts(hub_, caller)) {
+            ++outcomes[this.open.selector][IEscrow.NotHubKey.selector];
+            vm.expectRevert(IEscrow.NotHubKey.selector);
+            vm.prank(caller);
+            ESCROW.openBatchFor(hub_, requests, offers, signatures);
+            return;
+        }
         for (uint256 i = 0; i < count; ++i) {
             uint256 s = pick(seed, 200 + i);
             requests[i] = requestFrom(s, pick(hold, i));
@@ -136,8 +201,9 @@ contract EscrowHandler is Test {
             );
         }
         vm.recordLogs();
-        vm.prank(hub_);
-        ESCROW.openBatch(requests, offers, signatures);
+        vm.prank(caller);
+        if (caller == hub_) ESCROW.openBatch(requests, offers, signatures);
+        else ESCROW.openBatchFor(hub_, requests, offers, signatures);
         checkOutcomes(this.open.selector, IEscrow.OpenSkipped.selector, wanted);
     }
 
@@ -195,7 +261,7 @@ contract EscrowHandler is Test {
         bytes4[] memory wanted = new bytes4[](1);
         list[0] = MODEL.leaseAt(which).terms;
         amounts[0] = oneIn(10, seed, 0) ? 0 : bound(amount, 1, 300e18);
-        address caller = oneIn(10, seed, 1) ? person(seed) : list[0].hubKey;
+        (, address caller) = keyFor(list[0].hubKey == hub(0) ? 0 : 1, seed);
         wanted[0] = MODEL.topUp(which, caller, amounts[0]);
         vm.recordLogs();
         vm.prank(caller);
@@ -211,22 +277,21 @@ contract EscrowHandler is Test {
         for (uint256 i = 0; i < count; ++i) {
             uint256 s = pick(seed, 200 + i);
             uint256 which = pick(s, 1) % MODEL.count();
-            bool forged = oneIn(10, s, 2);
-            settlements[i] = voucherFrom(which, s, pick(amount, i), forged);
-            wanted[i] = MODEL.settle(which, settlements[i].cumulativeAmount, settlements[i].isFinal, !forged);
-            if (!forged) {
-                _presented.push(settlements[i]);
-                _presentedLease.push(which);
-            }
+            address key;
+            (settlements[i], key) = voucherFrom(which, s, pick(amount, i));
+            wanted[i] = MODEL.settle(which, settlements[i].cumulativeAmount, settlements[i].isFinal, key);
+            _presented.push(settlements[i]);
+            _presentedLease.push(which);
+            _presentedKey.push(key);
         }
         present(this.settle.selector, settlements, wanted);
     }
 
     /// @dev Around what is owed: below, at and above it; final once in eight.
-    function voucherFrom(uint256 which, uint256 s, uint256 amount, bool forged)
+    function voucherFrom(uint256 which, uint256 s, uint256 amount)
         private
         view
-        returns (IEscrow.Settlement memory settlement)
+        returns (IEscrow.Settlement memory settlement, address account)
     {
         EscrowModel.ModelLease memory lease = MODEL.leaseAt(which);
         settlement.terms = lease.terms;
@@ -235,8 +300,9 @@ contract EscrowHandler is Test {
         settlement.cumulativeUsageMs = pick(s, 4);
         settlement.usageRoot = bytes32(pick(s, 5));
         settlement.isFinal = oneIn(8, s, 6);
-        uint256 key = settlement.terms.hubKey == hub(0) ? hubKey(0) : hubKey(1);
-        (uint8 v, bytes32 r, bytes32 vs) = vm.sign(forged ? 0xBAD : key, digestOf(settlement));
+        uint256 key;
+        (key, account) = keyFor(settlement.terms.hubKey == hub(0) ? 0 : 1, s);
+        (uint8 v, bytes32 r, bytes32 vs) = vm.sign(key, digestOf(settlement));
         (settlement.r, settlement.vs) = (r, bytes32(uint256(vs) | (uint256(v - 27) << 255)));
     }
 
@@ -247,7 +313,8 @@ contract EscrowHandler is Test {
         IEscrow.Settlement[] memory settlements = new IEscrow.Settlement[](1);
         bytes4[] memory wanted = new bytes4[](1);
         settlements[0] = _presented[i];
-        wanted[0] = MODEL.settle(_presentedLease[i], settlements[0].cumulativeAmount, settlements[0].isFinal, true);
+        wanted[0] =
+            MODEL.settle(_presentedLease[i], settlements[0].cumulativeAmount, settlements[0].isFinal, _presentedKey[i]);
         present(this.replay.selector, settlements, wanted);
     }
 
@@ -268,6 +335,41 @@ contract EscrowHandler is Test {
         (bool ok, bytes memory reason) = address(ESCROW).call(abi.encodeCall(IEscrow.startClosing, (terms)));
         assertTrue(ok == wanted, "startClosing");
         ++outcomes[this.startClosing.selector][ok ? bytes4(0) : bytes4(reason)];
+    }
+
+    function claim(uint256 which, uint256 seed, uint256 amount) external {
+        if (MODEL.count() == 0) return;
+        which %= MODEL.count();
+        EscrowModel.ModelLease memory lease = MODEL.leaseAt(which);
+        address caller = oneIn(8, seed, 0) ? person(seed) : lease.terms.provider;
+        if (!oneIn(8, seed, 1)) amount = bound(amount, 0, lease.paid + MODEL.accrued(lease) + 1);
+        bytes4 wanted = MODEL.claim(which, caller, amount);
+        vm.prank(caller);
+        (bool ok, bytes memory reason) = address(ESCROW).call(abi.encodeCall(IEscrow.claim, (lease.terms, amount)));
+        assertEq(ok ? bytes32(0) : bytes32(bytes4(reason)), bytes32(wanted), "claim");
+        ++outcomes[this.claim.selector][wanted];
+    }
+
+    /// @dev The next lease from `which` on that is claimed and not closed, if one of the next few is.
+    function claimedFrom(uint256 which) private view returns (uint256) {
+        for (uint256 i = 0; i < 8; ++i) {
+            EscrowModel.ModelLease memory lease = MODEL.leaseAt((which + i) % MODEL.count());
+            if (lease.claimed != 0 && !lease.closed) return (which + i) % MODEL.count();
+        }
+        return which;
+    }
+
+    function dispute(uint256 which, uint256 seed) external {
+        if (MODEL.count() == 0) return;
+        which = claimedFrom(which % MODEL.count());
+        EscrowModel.ModelLease memory lease = MODEL.leaseAt(which);
+        address caller = oneIn(2, seed, 0) ? lease.terms.payer : lease.terms.hubKey;
+        if (oneIn(8, seed, 1)) caller = _stranger;
+        bytes4 wanted = MODEL.dispute(which, caller);
+        vm.prank(caller);
+        (bool ok, bytes memory reason) = address(ESCROW).call(abi.encodeCall(IEscrow.dispute, (lease.terms)));
+        assertEq(ok ? bytes32(0) : bytes32(bytes4(reason)), bytes32(wanted), "dispute");
+        ++outcomes[this.dispute.selector][wanted];
     }
 
     function finalize(uint256 which) external {

@@ -15,6 +15,8 @@ contract EscrowModel {
         uint256 closingAt;
         bool closed;
         uint256 highestVoucher;
+        uint256 claimed;
+        bool disputed;
     }
 
     struct ModelGrant {
@@ -31,6 +33,7 @@ contract EscrowModel {
     mapping(address => uint256) public balances;
     mapping(address => uint256) public nonces;
     mapping(bytes32 => ModelGrant) public grants;
+    mapping(address hub => mapping(address key => uint256)) private _ends;
     bytes32[] public ids;
     mapping(bytes32 => ModelLease) private _leases;
 
@@ -61,9 +64,44 @@ contract EscrowModel {
 
     /// @notice The most that the lease may have paid by now.
     function accrued(ModelLease memory lease) public view returns (uint256) {
+        return accruedUntil(lease, block.timestamp);
+    }
+
+    function accruedUntil(ModelLease memory lease, uint256 end) private pure returns (uint256) {
         // a closing lease accrues for a quarter of an hour more, until the hub has seen it
-        uint256 end = lease.closingAt != 0 ? min(lease.closingAt + 900, block.timestamp) : block.timestamp;
+        if (lease.closingAt != 0) end = min(lease.closingAt + 900, end);
+        if (end < lease.openedAt) end = lease.openedAt;
         return lease.terms.rate * lease.terms.milliUnits * (end - lease.openedAt) / 1000 / 3600;
+    }
+
+    /// @notice The last second of a closing lease's window.
+    function closesAt(ModelLease memory lease) public view returns (uint256) {
+        return lease.closingAt + (lease.disputed ? WINDOW + WINDOW : WINDOW);
+    }
+
+    // ------------------------------------------------------------------------------------------------- keys
+
+    /// @notice When `key` stops acting for `hub`; 0 if it never began.
+    function endOf(address hub, address key) public view returns (uint256) {
+        if (_ends[hub][key] != 0) return _ends[hub][key];
+        return hub == key ? type(uint256).max : 0;
+    }
+
+    function acts(address hub, address key) public view returns (bool) {
+        return endOf(hub, key) > block.timestamp;
+    }
+
+    /// @notice Appoints a key; returns whether that is allowed.
+    function appoint(address hub, address key, uint256 end) external returns (bool) {
+        if (endOf(hub, key) != 0 && !acts(hub, key)) return false;
+        _ends[hub][key] = end;
+        return true;
+    }
+
+    function retire(address hub, address key) external returns (bool) {
+        if (!acts(hub, key)) return false;
+        _ends[hub][key] = block.timestamp;
+        return true;
     }
 
     // ---------------------------------------------------------------------------------------------- accounts
@@ -121,7 +159,7 @@ contract EscrowModel {
 
     function topUp(uint256 i, address caller, uint256 amount) external returns (bytes4) {
         ModelLease storage lease = _leases[ids[i]];
-        if (caller != lease.terms.hubKey) return IEscrow.NotHubKey.selector;
+        if (!acts(lease.terms.hubKey, caller)) return IEscrow.NotHubKey.selector;
         if (lease.closed) return IEscrow.AlreadyClosed.selector;
         if (lease.closingAt != 0) return IEscrow.AlreadyClosing.selector;
         if (lease.hold + amount >= 2 ** 88) return IEscrow.AmountTooLarge.selector;
@@ -143,21 +181,54 @@ contract EscrowModel {
         return 0;
     }
 
-    function settle(uint256 i, uint256 amount, bool isFinal, bool signed) external returns (bytes4) {
+    /// @notice Presents a voucher by `key`; returns why nothing came of it, or 0.
+    function settle(uint256 i, uint256 amount, bool isFinal, address key) external returns (bytes4) {
         ModelLease storage lease = _leases[ids[i]];
         if (lease.closed) return IEscrow.AlreadyClosed.selector;
-        if (lease.closingAt != 0 && block.timestamp > lease.closingAt + WINDOW) {
-            return IEscrow.ClosingWindowOver.selector;
-        }
-        if (!signed) return IEscrow.BadSignature.selector;
+        if (lease.closingAt != 0 && block.timestamp > closesAt(lease)) return IEscrow.ClosingWindowOver.selector;
+        uint256 end = endOf(lease.terms.hubKey, key);
+        if (end == 0) return IEscrow.BadSignature.selector;
+        bool retired = end <= block.timestamp;
         if (amount > lease.highestVoucher) lease.highestVoucher = amount;
-        uint256 total = min(min(amount, accrued(lease)), lease.hold);
+        uint256 total = min(min(amount, accruedUntil(lease, min(end, block.timestamp))), lease.hold);
+        if (total <= lease.paid && retired) return IEscrow.RetiredKey.selector;
         if (total <= lease.paid && !isFinal) return IEscrow.NothingToSettle.selector;
-        if (total > lease.paid) {
-            balances[lease.terms.provider] += total - lease.paid;
-            lease.paid = total;
-        }
-        if (isFinal) close(lease);
+        pay(lease, total);
+        if (isFinal && !retired) close(lease);
+        return 0;
+    }
+
+    function pay(ModelLease storage lease, uint256 total) private {
+        if (total <= lease.paid) return;
+        balances[lease.terms.provider] += total - lease.paid;
+        lease.paid = total;
+    }
+
+    /// @notice Claims; returns why not, or 0.
+    function claim(uint256 i, address caller, uint256 amount) external returns (bytes4) {
+        ModelLease storage lease = _leases[ids[i]];
+        if (lease.closed) return IEscrow.AlreadyClosed.selector;
+        if (caller != lease.terms.provider) return IEscrow.NotParty.selector;
+        if (lease.claimed != 0) return IEscrow.ClaimExists.selector;
+        bool closing = lease.closingAt != 0;
+        if (closing && block.timestamp > lease.closingAt + 1 days) return IEscrow.ClaimTooLate.selector;
+        uint256 day = lease.terms.rate * lease.terms.milliUnits * 24 / 1000;
+        uint256 most = min(min(amount, accrued(lease)), min(lease.paid + day, lease.hold));
+        if (most <= lease.paid) return IEscrow.NothingToSettle.selector;
+        lease.claimed = most;
+        if (!closing) lease.closingAt = block.timestamp;
+        return 0;
+    }
+
+    /// @notice Disputes; returns why not, or 0.
+    function dispute(uint256 i, address caller) external returns (bytes4) {
+        ModelLease storage lease = _leases[ids[i]];
+        if (lease.closed) return IEscrow.AlreadyClosed.selector;
+        if (caller != lease.terms.payer && !acts(lease.terms.hubKey, caller)) return IEscrow.NotParty.selector;
+        if (lease.claimed == 0) return IEscrow.NoClaim.selector;
+        if (lease.disputed) return IEscrow.AlreadyDisputed.selector;
+        if (block.timestamp > closesAt(lease)) return IEscrow.ClosingWindowOver.selector;
+        lease.disputed = true;
         return 0;
     }
 
@@ -171,7 +242,8 @@ contract EscrowModel {
 
     function finalize(uint256 i) external returns (bool) {
         ModelLease storage lease = _leases[ids[i]];
-        if (lease.closed || lease.closingAt == 0 || block.timestamp <= lease.closingAt + WINDOW) return false;
+        if (lease.closed || lease.closingAt == 0 || block.timestamp <= closesAt(lease)) return false;
+        if (!lease.disputed) pay(lease, lease.claimed);
         close(lease);
         return true;
     }

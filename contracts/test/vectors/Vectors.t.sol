@@ -71,6 +71,19 @@ contract VectorsTest is EscrowFixture {
         });
     }
 
+    function grantAt(uint256 i) private view returns (IEscrow.Grant memory) {
+        return IEscrow.Grant({
+            payer: addressAt("grants", i, "message.payer"),
+            hubKey: addressAt("grants", i, "message.hubKey"),
+            namespaceId: bytes32At("grants", i, "message.namespaceId"),
+            cap: number("grants", i, "message.cap"),
+            maxRate: number("grants", i, "message.maxRate"),
+            expiry: uint64(number("grants", i, "message.expiry")),
+            nonce: uint64(number("grants", i, "message.nonce")),
+            deadline: uint64(number("grants", i, "message.deadline"))
+        });
+    }
+
     function termsAt(uint256 i) private view returns (IEscrow.LeaseTerms memory) {
         return IEscrow.LeaseTerms({
             payer: addressAt("leases", i, "terms.payer"),
@@ -102,6 +115,7 @@ contract VectorsTest is EscrowFixture {
     function test_Vectors_AreThere() public view {
         assertEq(count("offers"), 7, "offers");
         assertEq(count("vouchers"), 7, "vouchers");
+        assertEq(count("grants"), 4, "grants");
         assertEq(count("leases"), 4, "leases");
         assertEq(count("namespaces"), 5, "namespaces");
     }
@@ -139,6 +153,23 @@ contract VectorsTest is EscrowFixture {
         }
     }
 
+    function test_Vectors_Grants() public {
+        assertEq(TypedData.GRANT_TYPEHASH, vm.parseJsonBytes32(_json, ".typeHashes.Grant"), "Grant");
+        for (uint256 i = 0; i < count("grants"); ++i) {
+            bytes32 digest = escrow.grantDigest(grantAt(i));
+            assertEq(digest, bytes32At("grants", i, "digest"), "digest");
+            assertEq(this.hashGrant(grantAt(i)), bytes32At("grants", i, "structHash"), "structHash");
+            assertSigned("grants", i, digest);
+        }
+        IEscrow.Grant memory first = grantAt(0);
+        escrow.authorizeWithSignature(first, vm.parseJsonBytes(_json, ".grants[0].signature"));
+        assertEq(escrow.authorization(first.payer, first.hubKey, first.namespaceId).cap, first.cap, "cap");
+    }
+
+    function hashGrant(IEscrow.Grant calldata grant) external pure returns (bytes32) {
+        return TypedData.hashGrant(grant);
+    }
+
     function test_Vectors_Leases() public view {
         for (uint256 i = 0; i < count("leases"); ++i) {
             assertEq(escrow.leaseIdOf(termsAt(i)), bytes32At("leases", i, "leaseId"), "leaseId");
@@ -161,10 +192,13 @@ contract VectorsTest is EscrowFixture {
         assertEq(TypedData.leaseIdCalldata(terms), wanted, "from calldata");
     }
 
-    function testFuzz_Settlement_HashesAsItsVoucher(IEscrow.Settlement calldata settlement, bytes32 id) public pure {
+    function testFuzz_Settlement_HashesAsItsVoucher(IEscrow.Settlement calldata settlement, bytes32 domain)
+        public
+        pure
+    {
         bytes32 wanted = TypedData.hashVoucher(
             IEscrow.Voucher({
-                leaseId: id,
+                leaseId: keccak256(abi.encode(settlement.terms)),
                 payer: settlement.terms.payer,
                 provider: settlement.terms.provider,
                 generation: settlement.terms.generation,
@@ -175,7 +209,10 @@ contract VectorsTest is EscrowFixture {
                 isFinal: settlement.isFinal
             })
         );
-        assertEq(TypedData.hashSettlement(id, settlement), wanted, "hash");
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", domain, wanted));
+        (bytes32 gotId, bytes32 gotDigest) = TypedData.hashSettlement(domain, settlement);
+        assertEq(gotId, keccak256(abi.encode(settlement.terms)), "id");
+        assertEq(gotDigest, digest, "digest");
     }
 
     /// @dev End to end with signatures that this suite didn't make: a real escrow at the vectors' address.

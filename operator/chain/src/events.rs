@@ -69,7 +69,7 @@ impl Events {
     }
 
     /// What became of the next item of `settleBatch`: the payment, or why not. A final voucher closes the lease, whether
-    /// or not anything was due.
+    /// or not anything was due; but one by a key that was retired only pays.
     pub fn settled(&mut self, lease: LeaseId, is_final: bool) -> Result<Result<Payment, Refusal>, LedgerError> {
         let paid = match self.left.next_if(|event| !matches!(event, IEscrowEvents::LeaseClosed(_))) {
             Some(IEscrowEvents::SettleSkipped(e)) if is(e.leaseId, lease) => {
@@ -82,10 +82,12 @@ impl Events {
         if !is_final {
             return Ok(Ok(Payment { paid: paid.ok_or_else(out_of_step)?, refunded: None }));
         }
-        match self.left.next() {
-            Some(IEscrowEvents::LeaseClosed(e)) if is(e.leaseId, lease) => {
+        let closing = |e: &IEscrowEvents| matches!(e, IEscrowEvents::LeaseClosed(e) if is(e.leaseId, lease));
+        match (self.left.next_if(closing), paid) {
+            (Some(IEscrowEvents::LeaseClosed(e)), _) => {
                 Ok(Ok(Payment { paid: convert::amount(e.paid)?, refunded: Some(convert::amount(e.refunded)?) }))
             }
+            (None, Some(paid)) => Ok(Ok(Payment { paid, refunded: None })),
             _ => Err(out_of_step()),
         }
     }

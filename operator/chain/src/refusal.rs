@@ -88,16 +88,34 @@ refusals! {
     AlreadyClosed = "the lease is closed; nothing more can be done with it";
     /// Closing.
     AlreadyClosing = "the lease is closing; settle it, or wait until its window is over";
-    /// Top-up by another hub.
-    NotHubKey = "only the hub key that opened the lease can add to it";
-    /// Closing by a stranger.
-    NotParty = "only the lease's payer or provider can start its closing";
+    /// Opening or top-up by a key that doesn't act for the hub.
+    NotHubKey = "only a key that acts for the lease's hub can do that";
+    /// Closing, claiming or disputing by a stranger.
+    NotParty = "only the lease's payer or provider can start its closing, its provider claim, its payer or hub dispute";
     /// Settling: nothing due.
     NothingToSettle = "nothing more is due under this voucher now";
     /// Settling: too late.
     ClosingWindowOver = "the closing window is over; what remains is the payer's";
     /// Finalizing: too early.
     ClosingWindowOpen = "closing wasn't started, or its window isn't over";
+    /// Authorising by signature: too late.
+    GrantExpired = "the signed authorisation is past its deadline; the payer signs a new one";
+    /// Authorising by signature: overtaken.
+    GrantCancelled = "the payer has authorised or revoked since it signed this; the payer signs a new one";
+    /// Keys: not the guardian.
+    NotGuardian = "only the hub's guardian says which keys act for it, or the hub itself while it has none";
+    /// Keys: never appointed.
+    UnknownKey = "this key was never appointed, or it is the hub's own, which needs no appointment";
+    /// Keys, settling: retired.
+    RetiredKey = "this key no longer acts for the hub; sign with the one that took its place";
+    /// Claiming: too late.
+    ClaimTooLate = "the lease has been closing for too long to be claimed";
+    /// Claiming: claimed before.
+    ClaimExists = "the lease was claimed before; a claim can't be changed";
+    /// Disputing: no claim.
+    NoClaim = "nothing is claimed on this lease";
+    /// Disputing: disputed before.
+    AlreadyDisputed = "the claim was disputed before; nothing needs doing";
     /// Too little money in the escrow.
     InsufficientBalance = "the account's free balance in the escrow is too small; deposit more with `kubectl eai deposit`, or wait for refunds";
     /// An amount of zero.

@@ -58,6 +58,19 @@ fn sol_voucher(m: &Value) -> IEscrow::Voucher {
     }
 }
 
+fn sol_grant(m: &Value) -> IEscrow::Grant {
+    IEscrow::Grant {
+        payer: convert::to_address(address(&m["payer"])),
+        hubKey: convert::to_address(address(&m["hubKey"])),
+        namespaceId: parse(&m["namespaceId"]),
+        cap: parse(&m["cap"]),
+        maxRate: parse(&m["maxRate"]),
+        expiry: parse(&m["expiry"]),
+        nonce: parse(&m["nonce"]),
+        deadline: parse(&m["deadline"]),
+    }
+}
+
 fn offer(m: &Value) -> Option<Offer> {
     Some(Offer {
         provider: address(&m["provider"]),
@@ -149,6 +162,19 @@ fn vouchers_are_signed_as_the_contract_checks_them() {
         ours += 1;
     }
     assert!(ours >= 3);
+}
+
+#[test]
+fn grants_are_signed_as_the_contract_checks_them() {
+    let vectors = vectors();
+    let domain = domain(&vectors).to_sol();
+    let cases = vectors["grants"].as_array().unwrap();
+    assert!(cases.len() >= 4);
+    for case in cases {
+        let sol = sol_grant(&case["message"]);
+        assert_eq!(sol.eip712_type_hash(), parse::<B256>(&vectors["typeHashes"]["Grant"]));
+        check(&vectors, case, sol.eip712_hash_struct(), sol.eip712_signing_hash(&domain));
+    }
 }
 
 #[test]
