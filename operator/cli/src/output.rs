@@ -1,5 +1,10 @@
 //! What a command prints: a table for people, JSON or YAML for programs.
 
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+};
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -24,8 +29,17 @@ pub fn print<T: Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> S
         Format::Json => serde_json::to_string_pretty(value).map_err(|error| Error::Failed(error.to_string()))?,
         Format::Yaml => serde_norway::to_string(value).map_err(|error| Error::Failed(error.to_string()))?,
     };
-    println!("{}", text.trim_end());
-    Ok(())
+    say(text.trim_end())
+}
+
+/// Prints a line. A reader that has seen enough, such as `head`, is no error.
+pub fn say(line: impl Display) -> Result<()> {
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Columns under upper-case headers, three spaces apart, as kubectl prints them.

@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::{error::Result, hub::Hub};
+use crate::{error::Result, hub::Hub, output};
 
 /// Accepts a member.
 pub async fn run(hub: &Hub, member: &str) -> Result<()> {
@@ -15,7 +15,7 @@ pub async fn run(hub: &Hub, member: &str) -> Result<()> {
     let node = nodes.get(member).await?;
     let patch = Patch::Merge(json!({"spec": {"accepted": true}}));
     nodes.patch(member, &PatchParams::default(), &patch).await?;
-    println!("{member} is accepted; its owner's account {} is paid for what it runs", node.spec.owner);
-    println!("watch it: kubectl get computenode {member} -w");
+    output::say(format!("{member} is accepted; its owner's account {} is paid for what it runs", node.spec.owner))?;
+    output::say(format!("watch it: kubectl get computenode {member} -w"))?;
     Ok(())
 }

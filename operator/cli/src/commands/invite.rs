@@ -19,6 +19,7 @@ use crate::{
     arguments::Invite,
     error::{Error, Result},
     hub::Hub,
+    output,
 };
 
 const MANAGER: &str = "kubectl-eai";
@@ -51,12 +52,14 @@ pub async fn run(hub: &Hub, arguments: &Invite) -> Result<()> {
         Some((path, mut file)) => {
             std::io::Write::write_all(&mut file, values.as_bytes()).map_err(Error::file(path))?;
             let file = path.display();
-            println!("wrote {file}; whoever has it can join as {member}. On the member's cluster:");
-            println!(
+            output::say(format!("wrote {file}; whoever has it can join as {member}. On the member's cluster:"))?;
+            output::say(format!(
                 "  helm install eai-agent charts/eai-agent -n eai-agent --create-namespace -f {file} -f YOUR-VALUES"
-            );
+            ))?;
         }
-        None => println!("# Values of the chart eai-agent; whoever has them can join as {member}.\n{values}"),
+        None => {
+            output::say(format!("# Values of the chart eai-agent; whoever has them can join as {member}.\n{values}"))?
+        }
     }
     eprintln!("then, here: kubectl eai approve {member}");
     Ok(())

@@ -25,11 +25,13 @@ pub async fn cancel(hub: &Hub, job: &str) -> Result<()> {
     let jobs = hub.in_namespace::<AIJob>();
     let phase = jobs.get(job).await?.status.unwrap_or_default().phase;
     if phase.is_final() {
-        println!("{job} has ended already: {phase}");
+        output::say(format!("{job} has ended already: {phase}"))?;
         return Ok(());
     }
     jobs.patch(job, &PatchParams::default(), &Patch::Merge(json!({"spec": {"cancel": true}}))).await?;
-    println!("{job} is being cancelled: what ran is paid, the rest comes back; watch it: kubectl get aijob {job} -w");
+    output::say(format!(
+        "{job} is being cancelled: what ran is paid, the rest comes back; watch it: kubectl get aijob {job} -w"
+    ))?;
     Ok(())
 }
 

@@ -28,6 +28,7 @@ use crate::{
     arguments::Join,
     error::{Error, Result},
     hub::{Hub, Info},
+    output,
 };
 
 /// How long to wait for the hub to make the member's namespace.
@@ -48,7 +49,7 @@ pub async fn run(hub: &Hub, arguments: &Join) -> Result<()> {
             push(hub, arguments, &Files { kubeconfig, config, owner_key }).await
         }
         _ => {
-            println!("{}", by_invite(&arguments.member));
+            output::say(by_invite(&arguments.member))?;
             Ok(())
         }
     }
@@ -98,7 +99,7 @@ async fn push(hub: &Hub, arguments: &Join, files: &Files<'_>) -> Result<()> {
     let data = [(AGENT_CONFIG_KEY, config.as_str()), (OWNER_KEY_KEY, owner_key.trim())];
     put(&secrets, AGENT_CONFIG_SECRET, &data).await?;
     put(&secrets, KUBECONFIG_SECRET, &[(KUBECONFIG_KEY, &kubeconfig)]).await?;
-    println!("{} joins; watch it: kubectl get computenode {} -w", arguments.member, arguments.member);
+    output::say(format!("{} joins; watch it: kubectl get computenode {} -w", arguments.member, arguments.member))?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     error::{Error, Result},
     hub::Hub,
+    output,
 };
 
 /// How long to wait for the hub to let a member go.
@@ -33,7 +34,7 @@ pub async fn run(hub: &Hub, member: &str, yes: bool) -> Result<()> {
     }
     absent(roles.delete(&invite, &DeleteParams::background()).await.map(drop))?;
     if !joined {
-        println!("the invite of {member} is withdrawn");
+        output::say(format!("the invite of {member} is withdrawn"))?;
         return Ok(());
     }
     absent(nodes.delete(member, &DeleteParams::default()).await.map(drop))?;
@@ -46,7 +47,7 @@ pub async fn run(hub: &Hub, member: &str, yes: bool) -> Result<()> {
         }
         sleep(Duration::from_millis(500)).await;
     }
-    println!("{member} has left");
+    output::say(format!("{member} has left"))?;
     Ok(())
 }
 
