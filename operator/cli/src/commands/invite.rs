@@ -58,7 +58,7 @@ pub async fn run(hub: &Hub, arguments: &Invite) -> Result<()> {
             ))?;
         }
         None => {
-            output::say(format!("# Values of the chart eai-agent; whoever has them can join as {member}.\n{values}"))?
+            output::say(format!("# Values of the chart eai-agent; whoever has them can join as {member}.\n{values}"))?;
         }
     }
     eprintln!("then, here: kubectl eai approve {member}");
