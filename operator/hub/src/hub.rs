@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eai_api::{AIJob, Assignment};
 use eai_chain::{HubId, NamespaceId};
 use kube::runtime::reflector::ObjectRef;
-use tokio::sync::{Notify, mpsc::UnboundedSender};
+use tokio::sync::{Mutex, Notify, mpsc::UnboundedSender};
 
 use crate::{
     aijob::{build::Rules, claim::Parties},
@@ -35,6 +35,8 @@ pub struct Hub {
     pub rules: Rules,
     /// The hub's id on the chain.
     pub id: HubId,
+    /// Held by whoever hands out members' room, from looking at what is free until what was handed out is on record.
+    pub room: Mutex<()>,
     /// Wakes the placement pass.
     pub pass: Arc<Notify>,
     /// Has jobs looked at.

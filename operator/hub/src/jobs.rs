@@ -6,7 +6,7 @@ use eai_api::{AIJob, Assignment};
 use futures::{Stream, StreamExt as _, stream};
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{
-    Notify,
+    Mutex, Notify,
     mpsc::{UnboundedReceiver, unbounded_channel},
 };
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,7 @@ pub async fn run(ctx: Shared, metrics: Metrics) -> Result<(), Fatal> {
         backoffs: Backoffs::default(),
         rules: rules(&ctx),
         id,
+        room: Mutex::default(),
         pass: Arc::new(Notify::new()),
         jobs,
         assignments,

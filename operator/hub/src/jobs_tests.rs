@@ -253,3 +253,26 @@ async fn failed_work_is_tried_again_as_often_as_the_job_says() {
     assert_eq!((agents.started(), agents.most_at_once()), (2, 1));
     assert_settled(&hub, "5");
 }
+
+#[tokio::test]
+async fn paused_jobs_give_their_accelerator_to_others_and_take_it_again_one_by_one() {
+    let hub = Operator::new("50", BLOCK);
+    hub.enrol("home", 1);
+    let (_operator, agents) = (hub.start(NO_LAG), Agents::start(&hub.api, Manner::Run(ms(1500))));
+    let on = |name: &'static str, wanted: Phase| {
+        move |job: &AIJob| job.metadata.name.as_deref() != Some(name) || phase(job) == wanted
+    };
+    for name in ["a", "b"] {
+        hub.submit(name, spec());
+        hub.until("running", on(name, Phase::Running)).await;
+        hub.edit(name, |spec| spec["suspend"] = json!(true));
+        hub.until("paused", on(name, Phase::Paused)).await;
+    }
+    for name in ["a", "b"] {
+        hub.edit(name, |spec| spec["suspend"] = json!(false));
+    }
+    hub.until("over", is_over).await;
+    assert!(hub.jobs().iter().all(|job| phase(job) == Phase::Succeeded));
+    assert_eq!((agents.most_in_all(), hub.chain.leases().len()), (1, 2), "one accelerator, and each its own attempt");
+    assert_settled(&hub, "50");
+}

@@ -80,6 +80,8 @@ fn retry(job: Arc<AIJob>, error: &Error, hub: Arc<Hub>) -> Action {
 
 /// gather, build, status, apply.
 async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> {
+    // Work that is paused may be given room again.
+    let room = if holds_still(&watched) { Some(hub.room.lock().await) } else { None };
     let job = hub.world.jobs.get(&ObjectRef::from_obj(watched.as_ref())).unwrap_or(watched);
     let now = Timestamp::now();
     let gathered = gather::gather(&hub, &job, now);
@@ -94,6 +96,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         now,
     });
     let (job, whole) = write(&hub, job, &plan).await?;
+    drop(room);
     let mut failure = None;
     for wish in plan.wishes {
         if let Err(error) = apply::fulfil(&hub, &job, wish, whole.as_ref()).await {
@@ -104,6 +107,12 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         Some(error) => Err(error.into()),
         None => Ok(Action::requeue(plan.again.map_or(RESYNC, |at| until(now, at)))),
     }
+}
+
+/// Whether the job's work is paused, or about to be.
+fn holds_still(job: &AIJob) -> bool {
+    let attempt = job.status.as_ref().and_then(|s| s.attempt.as_ref());
+    attempt.is_some_and(|attempt| attempt.outcome.is_none() && attempt.held_since.is_some())
 }
 
 /// Writes the status if it changes anything, and says so; returns the job as it is then, and the answer to the write.

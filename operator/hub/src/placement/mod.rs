@@ -64,6 +64,7 @@ pub async fn run(hub: &Hub, scribe: &Scribe, shutdown: CancellationToken) {
         }
         sleep(pause).await;
         let began = Instant::now();
+        let _room = hub.room.lock().await;
         let jobs = hub.world.jobs.all();
         hub.metrics.count(jobs.iter().map(AsRef::as_ref));
         if once(hub, scribe, &jobs).await {

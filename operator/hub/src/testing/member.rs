@@ -41,6 +41,7 @@ struct Seen {
     ran: HashMap<String, Duration>,
     phases: HashMap<String, AssignmentPhase>,
     most_at_once: usize,
+    most_in_all: usize,
     started: usize,
 }
 
@@ -123,6 +124,11 @@ impl Agents {
     pub fn most_at_once(&self) -> usize {
         self.seen.lock().unwrap().most_at_once
     }
+
+    /// The most attempts of all jobs that ever ran at once.
+    pub fn most_in_all(&self) -> usize {
+        self.seen.lock().unwrap().most_in_all
+    }
 }
 
 impl Seen {
@@ -185,6 +191,7 @@ impl Seen {
             self.running.insert(name.to_owned(), (job.to_owned(), Instant::now()));
             let of_job = self.running.values().filter(|(of, _)| of == job).count();
             self.most_at_once = self.most_at_once.max(of_job);
+            self.most_in_all = self.most_in_all.max(self.running.len());
         }
     }
 }
