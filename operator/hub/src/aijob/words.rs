@@ -411,6 +411,7 @@ fn aspects(status: &mut AIJobStatus, say: &Say, generation: Option<i64>, now: Ti
         }
         Say::Settling { .. } => set(SETTLED, Status::False, say.reason(), say.message()),
         Say::Over { paid, refunded, .. } => {
+            set(FUNDED, Status::False, "LeaseClosed", "The lease is closed: nothing is held any more.".to_owned());
             set(SETTLED, Status::True, "LeaseClosed", format!("{paid} EAI paid, {refunded} EAI refunded."));
         }
         _ => {}
