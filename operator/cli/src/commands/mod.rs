@@ -19,13 +19,15 @@ use crate::{
     arguments::{Cli, Command},
     error::Result,
     hub::Hub,
+    output,
 };
 
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> Result<()> {
     if let Command::Completion { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "kubectl-eai", &mut std::io::stdout());
-        return Ok(());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "kubectl-eai", &mut script);
+        return output::say(String::from_utf8_lossy(&script).trim_end());
     }
     let hub = match Hub::connect(&cli.hub).await {
         Ok(hub) => hub,

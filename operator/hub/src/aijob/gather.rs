@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use eai_api::{AIJob, Assignment};
+use eai_api::{
+    AIJob, Assignment, ComputeNode,
+    condition::{self, AVAILABLE},
+};
 use eai_chain::LeaseId;
 use eai_core::placement::Shortage;
 use k8s_openapi::jiff::Timestamp;
@@ -23,6 +26,8 @@ pub struct Gathered {
     pub member_enrolled: bool,
     /// What its member lacks to resume it, if it is paused.
     pub no_room: Option<Shortage>,
+    /// Whether its member can't hear what is wanted.
+    pub member_silent: bool,
     /// What is known from the chain.
     pub chain: ChainNews,
 }
@@ -36,9 +41,16 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         sight: assignment.as_ref().map(|a| hub.world.sights.of(a, now_ms)).unwrap_or_default(),
         member_enrolled: attempt.is_none_or(|attempt| hub.world.member(&attempt.member).is_some()),
         chain: chain(hub, job, attempt.and_then(|a| a.lease.id.parse().ok())),
+        member_silent: attempt.and_then(|a| hub.world.member(&a.member)).is_some_and(|node| is_silent(&node)),
         no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
         assignment,
     }
+}
+
+/// Whether nothing was heard of a member for some time.
+fn is_silent(node: &ComputeNode) -> bool {
+    let conditions = node.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    !condition::is_true(conditions, AVAILABLE)
 }
 
 fn chain(hub: &Hub, job: &AIJob, lease: Option<LeaseId>) -> ChainNews {

@@ -91,6 +91,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         sight: gathered.sight,
         member_enrolled: gathered.member_enrolled,
         no_room: gathered.no_room,
+        member_silent: gathered.member_silent,
         chain: gathered.chain,
         rules: &hub.rules,
         now,
@@ -136,7 +137,7 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
         // Capacity or money may have become free.
         hub.pass.notify_one();
     }
-    if is.past_attempts.len() > was.past_attempts.len() {
+    if was.attempt.is_some() && is.attempt.is_none() {
         // A member that refused for now is not to be asked again at once.
         hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
         was.attempt.iter().for_each(|attempt| apply::forget(hub, attempt));

@@ -11,8 +11,8 @@ use super::store::Store;
 
 /// How often it is looked what is gone.
 const EVERY: Duration = Duration::from_mins(5);
-/// Names of jobs read at a time.
-const PAGE: u32 = 500;
+/// Jobs read at a time. Only their names matter, but annotations come with them.
+const PAGE: u32 = 50;
 
 /// Why a sweep ended early; nothing was removed that shouldn't be.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eai_api::AIJob;
+use eai_api::{AIJob, Assignment};
 use kube::{
     Resource, ResourceExt as _,
     runtime::{
@@ -130,10 +130,18 @@ pub fn strip_job(job: &mut AIJob) {
     (job.spec.command, job.spec.args, job.spec.env) = (Vec::new(), Vec::new(), Vec::new());
 }
 
+/// The same for an Assignment: its text is its member's to read.
+pub fn strip_assignment(assignment: &mut Assignment) {
+    strip(assignment);
+    let workload = &mut assignment.spec.workload;
+    (workload.command, workload.args, workload.env) = (Vec::new(), Vec::new(), Vec::new());
+    workload.sealed_env = None;
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use eai_api::{Assignment, MemberReport};
+    use eai_api::MemberReport;
     use kube::runtime::reflector::store::Writer;
 
     use super::*;

@@ -23,6 +23,9 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use cache::Cache;
 pub use sights::Sights;
 
+/// Objects read at a time: each may be some hundred KiB, of which little is kept.
+const PAGE: u32 = 50;
+
 /// What is watched.
 pub struct World {
     /// Jobs.
@@ -71,7 +74,7 @@ impl World {
         let (namespaces_store, namespaces) = reflector::store();
         let world = Self {
             jobs: Cache::new(jobs_store, cache::strip_job),
-            assignments: Cache::new(assignments_store, cache::strip),
+            assignments: Cache::new(assignments_store, cache::strip_assignment),
             nodes: nodes_store,
             reports: reports_store,
             namespaces: namespaces_store,
@@ -115,7 +118,7 @@ pub async fn watch(client: Client, world: &World, writers: Writers, changes: Unb
         }
         futures::future::ready(())
     });
-    let assignments = stream(watched(&client), cache::strip, writers.assignments).for_each(|event| {
+    let assignments = stream(watched(&client), cache::strip_assignment, writers.assignments).for_each(|event| {
         world.assignments.saw(&event);
         for (assignment, gone) in touched(&event, &world.assignments) {
             if gone {
@@ -147,7 +150,7 @@ fn watched<K>(client: &Client) -> impl Stream<Item = watcher::Result<watcher::Ev
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher::watcher(Api::all(client.clone()), watcher::Config::default())
+    watcher::watcher(Api::all(client.clone()), watcher::Config::default().page_size(PAGE))
 }
 
 /// A watch that goes on after errors; what `trim` leaves is stored.

@@ -53,9 +53,14 @@ fn a_job_padded_so_that_its_status_has_no_room_is_refused() {
     let mut job = w.job(&vendor, "padded", 1, &json!({}));
     job["metadata"]["labels"] =
         (0..65).map(|n| (format!("pad-{n}"), json!("x"))).collect::<serde_json::Map<_, _>>().into();
-    let (code, said) = w.stage.hub.try_kubectl(&["apply", "-f", "-"], Some(&job.to_string())).unwrap();
+    let (code, said) = w.stage.hub.try_kubectl(&["create", "-f", "-"], Some(&job.to_string())).unwrap();
     assert_ne!(code, 0);
     says(&said, &["metadata.labels: an AIJob has at most 64"]);
+    job["metadata"]["labels"] = json!({});
+    job["metadata"]["annotations"] = json!({"pad": "x".repeat(131_072)});
+    let (code, said) = w.stage.hub.try_kubectl(&["create", "-f", "-"], Some(&job.to_string())).unwrap();
+    assert_ne!(code, 0);
+    says(&said, &["metadata.annotations: an AIJob has at most 128 KiB"]);
     vendor.leave(&w.stage, START).unwrap();
 }
 

@@ -41,6 +41,11 @@ pub fn conclude(s: &Situation<'_>, plan: &mut Plan, attempt: Attempt) -> Say {
 fn try_again(plan: &mut Plan, attempt: Attempt, outcome: Outcome) -> Say {
     let say = Say::TryingAgain { member: attempt.member.clone(), outcome: outcome.clone() };
     plan.warn("AttemptEnded", say.message());
+    if outcome.reason == reason::NO_ROOM {
+        // A member can be full for days: what it says each time isn't kept.
+        let same = |p: &PastAttempt| p.outcome.reason == reason::NO_ROOM && p.member == attempt.member;
+        plan.status.past_attempts.retain(|p| !same(p) || !p.lease.paid.is_zero());
+    }
     let past = PastAttempt {
         epoch: attempt.epoch,
         member: attempt.member,
@@ -64,8 +69,13 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
     if s.ending().is_some() || past.len() + 1 >= MOST_ATTEMPTS || !reason::may_be_repeated(&outcome.reason) {
         return false;
     }
+    if outcome.reason == reason::NO_ROOM {
+        // It passes; the job is left alone for longer each time.
+        return true;
+    }
     if false_start(outcome) {
-        return past.iter().filter(|p| false_start(&p.outcome)).count() + 1 < MOST_FALSE_STARTS;
+        let counts = |p: &&PastAttempt| false_start(&p.outcome) && p.outcome.reason != reason::NO_ROOM;
+        return past.iter().filter(counts).count() + 1 < MOST_FALSE_STARTS;
     }
     let made = past.iter().filter(|p| !false_start(&p.outcome)).count() + 1;
     u32::try_from(made).is_ok_and(|made| made < s.job.spec.retry.max_attempts)

@@ -27,6 +27,9 @@ use crate::aijob::words::{Say, reason};
 /// Between looks at whether a member has room again for work that is paused, in milliseconds.
 const ROOM_RETRY_MS: u64 = 5_000;
 
+/// Between looks at whether a member that was asked to pause or stop can hear it, in milliseconds.
+const SILENT_RETRY_MS: u64 = 10_000;
+
 /// Why the work is to stop for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -72,6 +75,10 @@ impl Course {
 /// Meters, decides the course, and records the end when there is one.
 pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     let mut attempt = plan.status.attempt.clone()?;
+    if attempt.held_since.is_some() && s.member_silent {
+        // It goes on with what it last heard, as it must: its grace begins when it can hear again.
+        attempt.held_since = Some(s.now_time());
+    }
     let reading = meter::read(&attempt, s.assignment, s.sight, waves(&s.job.spec), s.now_ms());
     attempt.observed = reading.observed;
     attempt.usage_ms = reading.usage.0;
@@ -85,6 +92,9 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     }
     let course = course(s, plan, &attempt, reading.at_most, stop);
     hold_to(s, plan, &mut attempt, course);
+    if attempt.held_since.is_some() && s.member_silent {
+        plan.by(after_ms(s.now, SILENT_RETRY_MS));
+    }
     present_interim(s, plan, &attempt);
     watch_lease(s, plan, &attempt);
     let say = progress(s, plan, &attempt, course);
@@ -386,7 +396,7 @@ fn progress(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, course: Cours
     if phase != before {
         match phase {
             Phase::Running if before == Phase::Paused => plan.note("Resumed", say.message()),
-            Phase::Running => plan.note("Started", say.message()),
+            Phase::Running => plan.note("Started", format!("The work runs on {}.", attempt.member)),
             Phase::Paused => plan.warn("Paused", say.message()),
             _ => {}
         }

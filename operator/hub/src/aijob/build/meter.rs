@@ -1,7 +1,7 @@
 //! From a member's report to usage that counts.
 
 use eai_api::{Assignment, aijob::Attempt, assignment::AssignmentPhase};
-use eai_core::metering::{MilliUnits, Observed, UsageMs, usage};
+use eai_core::metering::{MilliUnits, Observed, UsageMs, affordable, usage};
 
 use super::{
     rules::POD_GRACE_MS,
@@ -17,7 +17,7 @@ const UNSEEN_RUN_MS: u64 = 10_000;
 pub struct Reading {
     /// The hub's own measure.
     pub observed: Observed,
-    /// Usage that counts, clamped; never less than before.
+    /// Usage that counts, clamped; never less than was paid for.
     pub usage: UsageMs,
     /// The most that can have been used by now, for keeping within the hold.
     pub at_most: UsageMs,
@@ -45,7 +45,9 @@ pub fn read(attempt: &Attempt, assignment: Option<&Assignment>, sight: Sight, wa
     let running = status.phase == AssignmentPhase::Running && status.running > 0;
     let observed = observe(attempt, assignment, running, sight, now_ms);
     let reported = UsageMs(status.usage_ms);
-    let counted = observed.clamp(units, reported, starts, now_ms).max(before);
+    // A later report may say less: when the work really ended is known only some time after it did.
+    let paid = affordable(attempt.rate, attempt.lease.paid).min(before);
+    let counted = observed.clamp(units, reported, starts, now_ms).max(paid);
     let at_most = if running {
         let since = now_ms.saturating_sub(sight.reported_ms);
         let forecast = UsageMs(reported.0.saturating_add(usage(units, since).0));

@@ -17,6 +17,8 @@ pub struct Situation<'a> {
     pub sight: Sight,
     /// Whether the attempt's member is still enrolled.
     pub member_enrolled: bool,
+    /// Whether nothing was heard of the member for some time, so that it can't have heard what is wanted.
+    pub member_silent: bool,
     /// What the member lacks to resume work that is paused, if anything.
     pub no_room: Option<Shortage>,
     /// What is known from the chain.

@@ -92,6 +92,59 @@ fn work_asked_to_stop_counts_until_its_pods_must_have_ended() {
 }
 
 #[test]
+fn a_later_report_can_say_less_but_not_less_than_was_paid_for() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 30_000);
+    job.status = Some(Case::new(&job, Some(&running), 5).build().status);
+    job.status = Some(Case::new(&job, Some(&running), 40).build().status);
+    assert_eq!(attempt(&job).usage_ms, 30_000);
+    let ended = reports(running, Report::Succeeded, 6_000);
+    let plan = Case::new(&job, Some(&ended), 41).build();
+    assert_eq!(plan.status.attempt.unwrap().usage_ms, 6_000, "when the work ended is known only later");
+    attempt_mut(&mut job).lease.paid = eai("0.2");
+    let plan = Case::new(&job, Some(&ended), 41).build();
+    assert_eq!(plan.status.attempt.unwrap().usage_ms, 20_000, "what a voucher paid is paid");
+}
+
+#[test]
+fn a_member_that_couldnt_hear_of_a_pause_is_paid_until_it_could() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 5_000);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    job.spec.suspend = true;
+    for now in (20..80).step_by(10) {
+        let mut case = Case::new(&job, Some(&running), now);
+        (case.silent, case.reported) = (true, 10);
+        let plan = case.build();
+        assert!(plan.again.unwrap() <= at(now + 10), "looked at again soon");
+        job.status = Some(plan.status);
+    }
+    let mut done = reports(running, Report::Succeeded, 70_000);
+    done.spec.desired = Desired::Pause;
+    let plan = Case::new(&job, Some(&done), 80).build();
+    assert_eq!(plan.status.attempt.unwrap().usage_ms, 70_000, "it ran on, and its result is there");
+}
+
+#[test]
+fn a_member_without_room_is_asked_again_however_often_and_leaves_one_line() {
+    let mut job = job();
+    let mut epochs = Vec::new();
+    for round in 0..40_u64 {
+        job = leased(job, 1 + round * 10);
+        epochs.push(attempt(&job).epoch);
+        let mut refused = reports(assignment(&job, 2), Report::Refused, 0);
+        refused.status.as_mut().unwrap().reason = "NoRoom".to_owned();
+        job.status = Some(Case::new(&job, Some(&refused), 5 + round * 10).build().status);
+        let zero = closed(&job, Amount::ZERO);
+        let plan = Case::new(&job, Some(&refused), 7 + round * 10).chain(|c| c.settle = Asked::Answered(zero)).build();
+        assert_eq!((stage(&plan.status), plan.status.past_attempts.len()), (Stage::Idle, 1), "round {round}");
+        job.status = Some(plan.status);
+    }
+    epochs.dedup();
+    assert_eq!(epochs.len(), 40, "no epoch is used twice");
+}
+
+#[test]
 fn a_member_that_flaps_isnt_paid_for_it() {
     let mut job = leased(job(), 1);
     let running = reports(assignment(&job, 2), Report::Running, 0);
