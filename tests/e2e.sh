@@ -50,11 +50,13 @@ trap 'exit 143' TERM
 "$testbed" up 9>&-
 KEEP=1 target/debug/eai-demo run 9>&-
 cargo test -q -p eai-e2e --lib
-scenarios() { cargo test -p eai-e2e --test e2e -- --test-threads=1 "$@"; }
-if [ $# -gt 0 ]; then scenarios "$@"; exit; fi
-scenarios --skip uninstalling::
+scenarios() { cargo test -p eai-e2e --test e2e -- "$@"; }
+if [ $# -gt 0 ]; then scenarios --test-threads=1 "$@"; exit; fi
+# These mostly wait, each for a vendor of its own.
+scenarios --test-threads=4 money::
+scenarios --test-threads=1 --skip money:: --skip uninstalling::
 rights() { "$testbed" exec "$1" -- bash -c 'tests/charts/rights.sh '"$2"' "$KUBECONFIG"' | grep -vE '^(yes|no ) '; }
 rights hub hub
 rights home member
 # Last: nothing is installed afterwards.
-scenarios uninstalling::
+scenarios --test-threads=1 uninstalling::

@@ -9,7 +9,9 @@ use eai_core::{
 };
 use eai_e2e::{
     jobs::{self, Job},
+    report::assignment_name,
     run,
+    usage::Runs,
     vendor::Vendor,
 };
 use serde_json::{Value, json};
@@ -181,6 +183,34 @@ fn a_payer_who_closes_the_lease_at_once_pays_for_what_runs_all_the_same() {
     let paid = settled_to_the_wei(&done);
     let usage = done["status"]["attempt"]["usageMs"].as_u64().unwrap();
     assert!(usage >= 2_500, "a tenth of a core for half a minute, not {usage} core-ms");
+    gone(&vendor, before, paid);
+    vendor.leave(&w.stage, START).unwrap();
+}
+
+/// Pods with outputs stay until these are collected; what counts is when the work itself ended.
+#[test]
+fn a_job_with_outputs_that_is_paused_and_cancelled_pays_for_what_containerd_says_it_ran() {
+    let w = world();
+    let vendor = w.vendor("outputs", "1");
+    let before = w.wealth(&vendor);
+    let shape = json!({"outputs": [{"name": "model", "path": "model"}], "placement": {"members": ["home"]}});
+    let job = w.submit(&vendor, "interrupted", 300, &shape);
+    w.reach(&job, "Running", START);
+    w.patch(&job, &json!({"spec": {"suspend": true}}));
+    w.reach(&job, "Paused", START);
+    w.patch(&job, &json!({"spec": {"suspend": false}}));
+    w.reach(&job, "Running", START);
+    let done = cancel(&vendor, &job);
+    let paid = settled_to_the_wei(&done);
+    let attempt = &done["status"]["attempt"];
+    let units = attempt["milliUnits"].as_u64().unwrap();
+    let runs = Runs::of(&w.stage.member("home").unwrap().cluster, &assignment_name(&done)).unwrap().unwrap();
+    let (billed, ran) = (attempt["usageMs"].as_u64().unwrap(), runs.usage_ms(units));
+    assert!(
+        billed.abs_diff(ran) <= runs.tolerance_ms(units),
+        "billed {billed}, ran {ran} core-ms in {} runs",
+        runs.count
+    );
     gone(&vendor, before, paid);
     vendor.leave(&w.stage, START).unwrap();
 }
