@@ -74,22 +74,28 @@ pub(super) fn resources(workload: &Workload, terms: Terms) -> Result<(), Refusal
         );
     }
     let demand = Demand::of(workload);
-    within(&demand, limits, Reason::AboveLimit, "; the owner allows")?;
-    let mut together = terms.in_use.clone();
-    together.add(&demand);
-    within(&together, limits, Reason::NoRoom, " with what runs already; the owner allows")
+    within(&demand, &Demand::default(), limits, Reason::AboveLimit, "; the owner allows")?;
+    within(&demand, terms.in_use, limits, Reason::NoRoom, " with what runs already; the owner allows")
 }
 
-fn within(demand: &Demand, limits: &Limits, reason: Reason, words: &str) -> Result<(), Refusal> {
-    let over = |name: &str, asked: u64, limit: Option<u64>| match limit {
-        Some(limit) if asked > limit => refuse(reason, format!("{name}: {asked}{words} {limit}")),
-        _ => Ok(()),
+/// `demand` fits beside `in_use`. Only what it asks for is looked at: a limit that was lowered below what runs already
+/// isn't for other work to keep.
+fn within(demand: &Demand, in_use: &Demand, limits: &Limits, reason: Reason, words: &str) -> Result<(), Refusal> {
+    let over = |name: &str, asked: u64, used: u64, limit: Option<u64>| {
+        let together = asked.saturating_add(used);
+        match limit {
+            Some(limit) if asked > 0 && together > limit => {
+                refuse(reason, format!("{name}: {together}{words} {limit}"))
+            }
+            _ => Ok(()),
+        }
     };
-    over("pods", demand.pods, Some(u64::from(limits.max_pods)))?;
-    over("millicores", demand.cpu_millis, limits.max_cpu)?;
-    over("bytes of memory", demand.memory_bytes, limits.max_memory)?;
+    over("pods", demand.pods, in_use.pods, Some(u64::from(limits.max_pods)))?;
+    over("millicores", demand.cpu_millis, in_use.cpu_millis, limits.max_cpu)?;
+    over("bytes of memory", demand.memory_bytes, in_use.memory_bytes, limits.max_memory)?;
     for (resource, &limit) in &limits.accelerators {
-        over(resource, demand.accelerators_of(resource), Some(u64::from(limit)))?;
+        let (asked, used) = (demand.accelerators_of(resource), in_use.accelerators_of(resource));
+        over(resource, asked, used, Some(u64::from(limit)))?;
     }
     Ok(())
 }

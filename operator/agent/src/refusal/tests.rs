@@ -134,6 +134,28 @@ fn what_runs_already_counts() {
 }
 
 #[test]
+fn what_is_overcommitted_stands_in_the_way_only_of_work_that_wants_it() {
+    let mut config = config();
+    config.limits.accelerators.insert("xilinx.com/fpga".to_owned(), 1);
+    // The owner has lowered a limit below what runs already.
+    let in_use = Demand {
+        pods: 2,
+        cpu_millis: 1_000,
+        memory_bytes: 1 << 30,
+        accelerators: [("xilinx.com/fpga".to_owned(), 2)].into(),
+    };
+    let with = |spec: &AssignmentSpec, config: &Config| {
+        judge(NAME, spec, Terms { config, probes: PROVEN, highest_generation: 0, in_use: &in_use })
+    };
+    assert_eq!(with(&spec_with(json!({ "accelerator": null })), &config), Verdict::Admit);
+    assert_eq!(with(&spec(), &config), Verdict::Admit);
+    let mut fpga = spec_with(json!({ "accelerator": { "resource": "xilinx.com/fpga", "count": 1 } }));
+    fpga.class = "xilinx.com/fpga".to_owned();
+    config.prices.push(crate::config::Price { class: fpga.class.clone(), rate: "1".parse().unwrap() });
+    assert_eq!(reason(with(&fpga, &config)), Some(Reason::NoRoom));
+}
+
+#[test]
 fn resources_that_are_not_offered_are_refused() {
     let fpga = spec_with(json!({ "accelerator": { "resource": "xilinx.com/fpga", "count": 1 } }));
     let mut fpga = AssignmentSpec { class: "xilinx.com/fpga".to_owned(), ..fpga };
