@@ -4,7 +4,7 @@ use eai_api::names::{METERING_FINALIZER, WORK_CONTAINER};
 use k8s_openapi::{
     api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus},
     apimachinery::pkg::apis::meta::v1::Time,
-    jiff::Timestamp,
+    jiff::{SignedDuration, Timestamp},
 };
 
 use crate::ledger::Run;
@@ -13,6 +13,8 @@ use crate::ledger::Run;
 pub const OUTPUTS_CONTAINER: &str = "outputs";
 /// The Job controller writes the completion index here.
 const INDEX_ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
+/// The Job controller's own, on pods that it has still to count.
+const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 /// A container that couldn't be started has the beginning of Unix time as its start. Nothing real is older than this.
 const EARLIEST_START_MS: u64 = 86_400_000;
 
@@ -29,8 +31,13 @@ pub struct PodFact {
     pub node: Option<String>,
     /// When it was made.
     pub created: Option<Timestamp>,
-    /// When it was asked to go.
+    /// When it is to be gone: when it was asked to go, and its grace.
     pub deleted_at: Option<Timestamp>,
+    /// When it was asked to go.
+    pub asked_at: Option<Timestamp>,
+    /// Whether the Job controller has still to count it. One that it deletes for a pause or a stop it never counts: it
+    /// takes its finalizer away before.
+    pub tracked: bool,
     /// Where the metering finalizer is in its list of finalizers.
     pub finalizer_at: Option<usize>,
     /// Whether no container of it will run any more.
@@ -107,6 +114,8 @@ impl PodFact {
             node,
             created: meta.creation_timestamp.as_ref().map(|t| t.0),
             deleted_at,
+            asked_at: deleted_at.map(|at| asked_at(at, meta.deletion_grace_period_seconds)),
+            tracked: meta.finalizers.iter().flatten().any(|f| f == TRACKING_FINALIZER),
             finalizer_at: meta.finalizers.iter().flatten().position(|f| f == METERING_FINALIZER),
             terminal: over,
             work: work(container(WORK_CONTAINER), pod, index, over),
@@ -114,6 +123,11 @@ impl PodFact {
             reason: status.reason.clone().unwrap_or_default(),
             message: status.message.clone().unwrap_or_default(),
         })
+    }
+
+    /// Whether it ends because its Job was suspended: nothing of it counts, and its index runs again after.
+    pub fn interrupted(&self) -> bool {
+        self.deleted_at.is_some() && !self.tracked
     }
 
     /// Whether its work is over, so that its run can be recorded.
@@ -134,6 +148,12 @@ impl PodFact {
 
 /// The exit code recorded for work whose end was never told: its node or its pod was lost.
 pub const UNTOLD_EXIT: i32 = -1;
+
+/// A deletion's time is that of its asking and the grace given.
+fn asked_at(deleted_at: Timestamp, grace_seconds: Option<i64>) -> Timestamp {
+    let grace = SignedDuration::from_secs(grace_seconds.unwrap_or(0).max(0));
+    deleted_at.checked_sub(grace).unwrap_or(deleted_at)
+}
 
 fn work(status: Option<&ContainerStatus>, pod: &Pod, index: u32, terminal: bool) -> Work {
     let state = status.and_then(|s| s.state.clone()).unwrap_or_default();

@@ -3,7 +3,7 @@
 use eai_api::assignment::{AssignmentPhase, Desired};
 
 use super::{Plan, Step, report};
-use crate::work::snapshot::Snapshot;
+use crate::work::{pods::Outputs, snapshot::Snapshot};
 
 /// Begins, ends or reports the loss of an attempt that has no Job.
 pub(super) fn decide(snapshot: &Snapshot) -> Plan {
@@ -31,7 +31,10 @@ fn lost(snapshot: &Snapshot) -> Plan {
     let mut status = report::base(snapshot);
     let left = snapshot.pods.iter().filter(|pod| !pod.ended() && !report::is_stuck(pod, snapshot.now));
     let ending: Vec<_> = left.filter(|pod| pod.deleted_at.is_none()).collect();
-    let steps = ending.iter().map(|pod| Step::End { pod: pod.name.clone() }).collect();
+    let mut steps: Vec<_> = ending.iter().map(|pod| Step::End { pod: pod.name.clone() }).collect();
+    // Nobody fetches their outputs any more, and nodes tell the end of work only with that of its pod.
+    let holding = snapshot.pods.iter().filter(|pod| pod.deleted_at.is_some() && pod.outputs == Outputs::Running);
+    steps.extend(holding.map(|pod| Step::Done { pod: pod.name.clone(), uid: pod.uid.clone() }));
     report::usage_without_job(snapshot, &mut status);
     let all_over = snapshot.pods.iter().all(|pod| pod.ended() || report::is_stuck(pod, snapshot.now));
     if all_over {

@@ -74,14 +74,14 @@ pub fn milli_units(workload: &Workload) -> MilliUnits {
     }
 }
 
-/// Since when, in Unix milliseconds, and until when the work of `pod` is counted while it runs.
+/// Since when, in Unix milliseconds, and until when the work of `pod` is counted while it runs. Of a pod that was asked
+/// to go its node tells nothing until all its containers have ended, so that its work may be over for long: what it ran
+/// since it was asked is counted once its end is known.
 fn running(pod: &PodFact, snapshot: &Snapshot) -> Option<(u64, u64)> {
     let Work::Running { start_ms } = pod.work else { return None };
-    let until = match pod.node.as_ref().and_then(|node| snapshot.lost_nodes.get(node)) {
-        Some(since) => u64::try_from(since.as_millisecond()).unwrap_or(0),
-        None => snapshot.now_ms(),
-    };
-    Some((start_ms, until))
+    let silent = pod.node.as_ref().and_then(|node| snapshot.lost_nodes.get(node));
+    let until = [silent.copied(), pod.asked_at].into_iter().flatten().fold(snapshot.now, Timestamp::min);
+    Some((start_ms, u64::try_from(until.as_millisecond()).unwrap_or(0)))
 }
 
 /// Whether the work of `pod` runs, on a node that answers.

@@ -1,6 +1,6 @@
 //! Logs and outputs, and letting pods go once these are with the hub.
 
-use super::{View, Wanted};
+use super::View;
 use crate::{
     artifacts::LogState,
     work::{
@@ -25,12 +25,14 @@ impl View<'_> {
             if self.log_wanted(pod) {
                 steps.push(Step::Follow { pod: name.clone(), uid: uid.clone(), index });
             }
-            if pod.outputs != Outputs::Running || !pod.ended() {
+            if pod.outputs != Outputs::Running {
                 continue;
             }
             let collected = self.snapshot.artifacts.outputs.get(&index).filter(|c| c.pod_uid == uid);
             match collected {
-                _ if self.interrupted(pod) => steps.push(Step::Done { pod: name, uid }),
+                // What its work left isn't a result, and its node tells the end of its work only with that of the pod.
+                _ if pod.interrupted() => steps.push(Step::Done { pod: name, uid }),
+                _ if !pod.ended() => {}
                 None => steps.push(Step::Collect { pod: name, uid, index }),
                 // Only what the hub and the Job have on record survives this agent: the pod is kept until then.
                 Some(collected) => {
@@ -70,17 +72,12 @@ impl View<'_> {
         started && !done && !self.snapshot.pods.iter().any(newer)
     }
 
-    /// Whether the work of `pod` was ended because the attempt is held, so that what it left isn't a result.
-    pub(super) fn interrupted(&self, pod: &PodFact) -> bool {
-        pod.deleted_at.is_some() && (self.wanted != Wanted::Run || self.job.suspended())
-    }
-
     /// Whether logs and outputs are with the hub, or are as soon as it is told this; or lost for good.
     pub(super) fn artifacts_settled(&self) -> bool {
         let following = |state: &LogState| matches!(state, LogState::Following { .. });
         let holding = |pod: &PodFact| {
             let collected = self.snapshot.artifacts.outputs.get(&pod.index).is_some_and(|c| c.pod_uid == pod.uid);
-            pod.outputs == Outputs::Running && !collected && !self.interrupted(pod)
+            pod.outputs == Outputs::Running && !collected && !pod.interrupted()
         };
         !self.snapshot.artifacts.logs.values().any(following)
             && !self.snapshot.pods.iter().any(|pod| self.log_wanted(pod) || holding(pod))

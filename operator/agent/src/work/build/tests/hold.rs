@@ -42,15 +42,44 @@ fn a_pause_suspends_and_is_told_once_everything_has_ended() {
     assert_eq!((suspends(&plan), plan.status.phase), (Some(true), Phase::Running));
     // Asked for, and not done: it still runs and is still billed.
     let job = suspended(&paused, false);
-    let ending = pod_with(0, "pod-0", running(5), json!({ "deletionTimestamp": at(50).to_string() }));
+    let ending = pod_with(0, "pod-0", running(5), asked_to_go(20));
     let plan = decide(&look(paused.clone(), &job, &[ending], 25));
-    assert_eq!((suspends(&plan), plan.status.phase, plan.status.usage_ms), (None, Phase::Running, 18_000));
+    assert_eq!((suspends(&plan), plan.status.phase, plan.status.usage_ms), (None, Phase::Running, 13_000));
     let job = suspended(&paused, true);
     let over = pod_with(0, "pod-0", ended(5, 27, 143), json!({ "deletionTimestamp": at(50).to_string() }));
     let plan = decide(&look(paused, &job, &[over], 28));
     assert_eq!((plan.status.phase, plan.status.usage_ms, plan.status.running), (Phase::Paused, 22_000, 0));
     assert!(has(&plan, |s| matches!(s, Step::Record { .. })) && has(&plan, |s| matches!(s, Step::Release { .. })));
     assert_eq!(plan.status.exit_code, None);
+}
+
+/// Metadata of a pod that the Job controller asked to go at `seconds`, because its Job is suspended.
+fn asked_to_go(seconds: i64) -> Value {
+    json!({ "deletionTimestamp": at(seconds + 30).to_string(), "deletionGracePeriodSeconds": 30,
+        "finalizers": ["eai.network/metering"] })
+}
+
+#[test]
+fn what_is_ending_counts_up_to_when_it_was_asked_and_then_exactly() {
+    let stop = desired(Desired::Stop);
+    let (stopping, job) = (suspended(&stop, false), suspended(&stop, true));
+    let usage = |job: &Job, status: Value, seconds: i64| {
+        let plan = decide(&look(stop.clone(), job, &[pod_with(0, "pod-0", status, asked_to_go(65))], seconds));
+        plan.status.usage_ms
+    };
+    // Its node says nothing of its containers until the last of them has ended, and no work is known to go on.
+    for seconds in [66, 70, 94, 95, 200] {
+        assert_eq!(usage(&stopping, running(5), seconds), 58_000, "{seconds}");
+    }
+    // Nor is more counted than has passed, if clocks differ.
+    assert_eq!(usage(&stopping, running(5), 60), 53_000);
+    // Its end is told in the end, sooner or later than that.
+    assert_eq!(usage(&job, ended(5, 66, 143), 96), 61_000);
+    assert_eq!(usage(&job, ended(5, 95, 137), 96), 90_000);
+    assert_eq!(usage(&job, ended(5, 64, 0), 96), 59_000);
+    // The same without its Job.
+    let gone = snapshot(stop.clone(), None, &[pod_with(0, "pod-0", running(5), asked_to_go(65))], 90);
+    assert_eq!(decide(&gone).status.usage_ms, 58_000);
 }
 
 #[test]

@@ -108,10 +108,55 @@ fn notes_stay_within_what_an_annotation_may_hold() {
 fn what_was_interrupted_has_no_outputs() {
     let mut paused = wanting_outputs();
     paused.spec.desired = Desired::Pause;
-    let ending = pod_with(0, "pod-0", json!({}), json!({ "deletionTimestamp": at(90).to_string() }));
-    let ending = with_outputs(ending, "Running", terminated(5, 65, 143), json!({ "running": {} }));
-    let plan = decide(&look(paused, &[ending]));
+    let plan = decide(&look(paused, &[held(terminated(5, 65, 143))]));
     assert!(has(&plan, |s| matches!(s, Step::Done { .. })) && !has(&plan, |s| matches!(s, Step::Collect { .. })));
+}
+
+/// A pod that was asked to go, with its work in this state, while it can still give outputs.
+fn ending(work: Value) -> Pod {
+    let ending = pod_with(0, "pod-0", json!({}), json!({ "deletionTimestamp": at(90).to_string() }));
+    with_outputs(ending, "Running", work, json!({ "running": {} }))
+}
+
+/// The same, deleted by the Job controller because its Job is suspended.
+fn held(work: Value) -> Pod {
+    let mut pod = ending(work);
+    pod.metadata.finalizers = Some(vec!["eai.network/metering".to_owned()]);
+    pod
+}
+
+#[test]
+fn a_pod_that_ends_for_a_hold_is_not_kept_by_outputs_that_nobody_fetches() {
+    // Its node tells when its work has ended only once all of the pod has.
+    let still = json!({ "running": { "startedAt": at(5).to_string() } });
+    let lets_go =
+        |plan: &Plan| has(plan, |s| matches!(s, Step::Done { pod, uid } if !pod.is_empty() && uid == "pod-0"));
+    // Also if the hub wants it to run again already.
+    for desired in [Desired::Pause, Desired::Stop, Desired::Run] {
+        let mut wish = wanting_outputs();
+        wish.spec.desired = desired;
+        assert!(lets_go(&decide(&look(wish.clone(), &[held(still.clone())]))), "{desired:?}");
+        // Not before it is asked to go: its work may yet end by itself.
+        let mut runs = with_outputs(pod(0, json!({})), "Running", still.clone(), json!({ "running": {} }));
+        runs.metadata.finalizers = held(still.clone()).metadata.finalizers;
+        assert!(!lets_go(&decide(&look(wish, &[runs]))), "{desired:?}");
+    }
+    // Nor has anybody a use for outputs of work whose Job is gone.
+    let gone = snapshot(wanting_outputs(), None, &[ending(still)], 66);
+    assert!(lets_go(&decide(&gone)));
+}
+
+#[test]
+fn a_pod_whose_node_is_drained_gives_its_outputs_for_as_long_as_it_may() {
+    for desired in [Desired::Run, Desired::Pause] {
+        let mut drained = wanting_outputs();
+        drained.spec.desired = desired;
+        let plan = decide(&look(drained.clone(), &[ending(terminated(5, 65, 0))]));
+        assert!(!has(&plan, |s| matches!(s, Step::Done { .. })) && has(&plan, |s| matches!(s, Step::Collect { .. })));
+        // Its work may have ended just before it was asked to go, and the news of it be on its way.
+        let plan = decide(&look(drained, &[ending(json!({ "running": { "startedAt": at(5).to_string() } }))]));
+        assert!(!has(&plan, |s| matches!(s, Step::Done { .. })));
+    }
 }
 
 #[test]
