@@ -352,7 +352,7 @@ contract Escrow is IEscrow, EIP712 {
         if (slot.isClosed()) {
             standing.state = LeaseState.Closed;
             standing.refunded = rest;
-            standing.closedAt = uint64(slot.closingAt());
+            standing.endedAt = uint64(slot.closingAt());
             return standing;
         }
         standing.held = rest;
@@ -608,7 +608,7 @@ contract Escrow is IEscrow, EIP712 {
             _grants[terms.payer][terms.hubKey][terms.namespaceId].used -= uint96(rest);
         }
         emit LeaseClosed(leaseId, slot.paid(), rest);
-        return slot.afterClosed(block.timestamp);
+        return slot.afterClosed(slot.isClosingOrClosed() ? _endOfWork(slot) : block.timestamp);
     }
 
     /// @dev The lease with `terms`, which must have been opened and not closed.

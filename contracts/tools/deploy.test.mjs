@@ -107,6 +107,46 @@ try {
   assert.notEqual(again.status, 0, "OUT exists");
   assert.equal(readFileSync(join(WORK, "book.json"), "utf8"), text, "OUT is untouched");
 
+  const policy = {
+    council: [ACCOUNT],
+    classMinimums: ["10000000000000000000", "100000000000000000000"],
+    timelockDelay: "259200",
+    start: "1900000000",
+    epoch: "604800",
+    window: "86400",
+    vesting: "2419200",
+    era: "208",
+    firstBudget: "2000000000000000000000000",
+    initialRate: "3600000000000000000",
+    ceiling: "36000000000000000000",
+    drawn: "5",
+    quorum: "3",
+    stakeBps: "10000",
+    unbonding: "2592000",
+    verifierStake: "500000000000000000000",
+    bond: "50000000000000000000",
+    voting: "259200",
+    appealing: "172800",
+    limit: "1209600",
+  };
+  const mined = "1000000000000000000000000000";
+  const genesis = [
+    { recipient: "vault", amount: mined },
+    { recipient: OTHER, amount: "1500000000000000000000000000" },
+  ];
+  const whole = { closingWindow: 259_200, genesis, policy };
+  const OUT = join(WORK, "whole.json");
+  const second = deploy({ OUT, CONFIG: config("whole-config.json", whole) });
+  assert.equal(second.status, 0, second.said);
+  const wholeBook = JSON.parse(readFileSync(OUT, "utf8"));
+  assert.equal(await balance(wholeBook.token, wholeBook.policy.emission), BigInt(mined), "the vault is filled");
+  assert.equal(wholeBook.genesis[0].recipient, wholeBook.policy.emission);
+  for (const name of ["timelock", "registry", "emission", "disputes"]) {
+    const { codeHash } = await rpc("eth_getProof", [wholeBook.policy[name], [], "latest"]);
+    assert.equal(wholeBook.codehashes[name], codeHash, `${name}'s codehash`);
+  }
+  const badly = (changes) => ({ CONFIG: config("bad.json", { ...whole, policy: { ...policy, ...changes } }) });
+
   const line = { recipient: ACCOUNT, amount: "2500000000000000000000000000" };
   const written = (genesis, closingWindow = 259_200) => ({ CONFIG: config("bad.json", { closingWindow, genesis }) });
   refused("no key", { DEPLOYER_KEY: "" }, /DEPLOYER_KEY is not set/);
@@ -119,8 +159,14 @@ try {
   refused("a number for an amount", written([{ ...line, amount: 2.5e27 }]), /genesis\[0\]\.amount/);
   refused("a negative amount", written([{ ...line, amount: "-1" }]), /genesis\[0\]\.amount/);
   refused("a wrong sum", written([line, { recipient: OTHER, amount: "1" }]), /must be 2500000000000000000000000000/);
+  refused("a vault without a policy", { CONFIG: config("bad.json", { ...whole, policy: undefined }) }, /there is no policy/);
+  refused("a number in the policy", badly({ epoch: 604800 }), /policy\.epoch must be a decimal string/);
+  refused("a quick timelock", badly({ timelockDelay: "259199" }), /timelockDelay must be at least 259200/);
+  refused("no council", badly({ council: [] }), /policy\.council/);
+  refused("no classes", badly({ classMinimums: [] }), /policy\.classMinimums/);
+  refused("figures that don't go together", badly({ unbonding: "1" }), /not all deployed/);
   refused("an empty deployer", { DEPLOYER_KEY: `0x${"01".repeat(32)}` }, /not all deployed/);
-  console.log("deployment: as the address book says; 11 mistakes refused");
+  console.log("deployment: as the address book says; with and without a policy; 17 mistakes refused");
 } finally {
   anvil.kill("SIGTERM");
   await ended;

@@ -19,6 +19,8 @@ for (const name of Object.keys(few)) {
   const at10 = Number(few[name]);
   figures[name] = name in many ? { at_10: at10, at_10000: Number(many[name]) } : at10;
 }
+// what a node is charged for in an epoch: recording a lease, being weighed, being allotted
+figures.accrue_per_node_epoch = Object.values(read("Mining")).reduce((sum, gas) => sum + Number(gas), 0);
 let missed = 0;
 for (const [name, limit] of Object.entries(LIMITS)) {
   const worst = Math.max(figures[name].at_10, figures[name].at_10000);

@@ -151,7 +151,7 @@ interface IEscrow {
     /// @param openedAt When it was opened; 0 if it never was.
     /// @param closingAt When closing was started; 0 if it wasn't, or if the lease is closed.
     /// @param closesAt The last second of the closing window; 0 unless the lease is closing.
-    /// @param closedAt When it was closed; 0 if it wasn't.
+    /// @param endedAt Of a closed lease, until when its work counted at most: its closing, or the end of the notice before.
     struct Lease {
         LeaseState state;
         uint256 hold;
@@ -161,7 +161,7 @@ interface IEscrow {
         uint64 openedAt;
         uint64 closingAt;
         uint64 closesAt;
-        uint64 closedAt;
+        uint64 endedAt;
     }
 
     /// @notice A provider's claim on a lease whose hub is silent.

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @notice The one word that the chain keeps for a lease, from the low bits up: paid (88), hold (88), openedAt (40),
-/// closingAt or closedAt (39), closed (1). A word of 0 is a lease that was never opened.
+/// closingAt or endedAt (39), closed (1). A word of 0 is a lease that was never opened.
 /// @dev Packed by hand: the compiler's own packing writes a struct field by field. Nothing here checks ranges; see each
 /// function's condition.
 type LeaseSlot is uint256;
@@ -40,7 +40,7 @@ library LeaseSlotLib {
         return (LeaseSlot.unwrap(slot) >> OPENED_AT) & TIME_MASK;
     }
 
-    /// @notice When closing was started, in unix seconds; 0 if it wasn't. Of a closed lease, when it was closed.
+    /// @notice When closing was started, in unix seconds; 0 if it wasn't. Of a closed lease, when its work ended.
     function closingAt(LeaseSlot slot) internal pure returns (uint256) {
         return (LeaseSlot.unwrap(slot) >> CLOSING_AT) & CLOSING_MASK;
     }
@@ -77,7 +77,7 @@ library LeaseSlotLib {
         return LeaseSlot.wrap(LeaseSlot.unwrap(slot) | (time << CLOSING_AT));
     }
 
-    /// @notice The slot once closed at `time`, which must fit its field, whatever it was before.
+    /// @notice The slot once closed, its work ended at `time`, which must fit its field, whatever it was before.
     function afterClosed(LeaseSlot slot, uint256 time) internal pure returns (LeaseSlot) {
         uint256 kept = LeaseSlot.unwrap(slot) & type(uint216).max;
         return LeaseSlot.wrap(kept | (time << CLOSING_AT) | CLOSED);

@@ -113,6 +113,7 @@ contract ClosingTest is EscrowFixture {
         vm.prank(address(0xDEAD));
         escrow.finalize(_terms);
         assertState(_terms, IEscrow.LeaseState.Closed);
+        assertEq(lease(_terms).endedAt, START + 100 + NOTICE, "endedAt");
         assertFigures(_terms, HOLD, 40 * PER_SECOND, HOLD - 40 * PER_SECOND);
         assertEq(escrow.balanceOf(payer), DEPOSIT - 40 * PER_SECOND, "payer");
         assertEq(escrow.balanceOf(provider), 40 * PER_SECOND, "provider");

@@ -207,6 +207,7 @@ contract SettlingTest is EscrowFixture {
         assertFigures(_terms, HOLD, 90 * PER_SECOND, HOLD - 90 * PER_SECOND);
         assertEq(lease(_terms).openedAt, START, "openedAt");
         assertEq(lease(_terms).closingAt, 0, "closingAt");
+        assertEq(lease(_terms).endedAt, START + 100, "endedAt");
         assertEq(escrow.balanceOf(provider), 90 * PER_SECOND, "provider");
         assertEq(escrow.balanceOf(payer), DEPOSIT - 90 * PER_SECOND, "payer");
     }

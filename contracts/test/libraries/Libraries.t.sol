@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Accrual} from "../../src/libraries/Accrual.sol";
+import {Prices} from "../../src/libraries/Prices.sol";
 import {Signatures} from "../../src/libraries/Signatures.sol";
 import {LeaseSlot, LeaseSlotLib} from "../../src/types/LeaseSlot.sol";
 import {ShortWallet} from "../mocks/Wallets.sol";
@@ -168,5 +169,56 @@ contract LibrariesTest is Test {
         bytes32 vs = bytes32(uint256(s) | (uint256(v - 27) << 255));
         assertTrue(isByShort(vm.addr(key), digest, r, vs), "short");
         assertTrue(!isByShort(vm.addr(key), digest, r, vs ^ bytes32(uint256(1) << 255)), "the other parity");
+    }
+
+    // ----------------------------------------------------------------------------------------------- Prices
+
+    using Prices for Prices.Histogram;
+
+    Prices.Histogram private _histogram;
+
+    function testFuzz_Prices_FloorIsBelowByASixteenth(uint256 price) public pure {
+        price = bound(price, 1, type(uint96).max);
+        uint256 bucket = Prices.bucketOf(price);
+        assertTrue(bucket < Prices.BUCKETS, "there is such a bucket");
+        uint256 floor = Prices.floorOf(bucket);
+        assertAtMost(floor, price, "not above");
+        assertTrue(price - floor <= floor / 16, "by a sixteenth at most");
+        assertEq(Prices.bucketOf(floor), bucket, "in the same bucket");
+    }
+
+    function testFuzz_Prices_BucketsRise(uint256 one, uint256 more) public pure {
+        one = bound(one, 1, type(uint96).max);
+        more = bound(more, one, type(uint96).max);
+        assertAtMost(Prices.bucketOf(one), Prices.bucketOf(more), "in order");
+    }
+
+    function test_Prices_NothingHasNoMedian() public {
+        assertEq(_histogram.median(), 0, "nothing");
+        _histogram.add(5, 0);
+        assertEq(_histogram.median(), 0, "nothing still");
+    }
+
+    function testFuzz_Prices_MedianIsTheMiddles(uint256 seed) public {
+        uint256[9] memory prices;
+        for (uint256 i = 0; i < 9; ++i) {
+            uint256 s = uint256(keccak256(abi.encode(seed, i)));
+            prices[i] = 1 + (s >> 8) % (1 << (s % 96 + 1)) % (type(uint96).max - 1);
+            _histogram.add(prices[i], 7);
+        }
+        for (uint256 i = 0; i < 9; ++i) {
+            for (uint256 j = i + 1; j < 9; ++j) {
+                if (prices[j] < prices[i]) (prices[i], prices[j]) = (prices[j], prices[i]);
+            }
+        }
+        assertEq(_histogram.median(), Prices.floorOf(Prices.bucketOf(prices[4])), "the fifth of nine");
+    }
+
+    function test_Prices_WeightsCount() public {
+        _histogram.add(100, 50);
+        _histogram.add(1000, 49);
+        assertEq(_histogram.median(), Prices.floorOf(Prices.bucketOf(100)), "fifty of ninety-nine");
+        _histogram.add(1000, 2);
+        assertEq(_histogram.median(), Prices.floorOf(Prices.bucketOf(1000)), "fifty-one of a hundred and one");
     }
 }

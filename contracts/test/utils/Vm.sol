@@ -11,7 +11,11 @@ interface Vm {
 
     // the chain
     function warp(uint256 timestamp) external;
+    function roll(uint256 number) external;
+    function prevrandao(bytes32 value) external;
     function chainId(uint256 id) external;
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function getNonce(address account) external view returns (uint64);
     function etch(address target, bytes calldata code) external;
 
     function getCode(string calldata artifact) external view returns (bytes memory);
@@ -34,6 +38,7 @@ interface Vm {
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 
     // files and the environment
+    function envString(string calldata name) external view returns (string memory);
     function envUint(string calldata name) external view returns (uint256);
     function envUint(string calldata name, string calldata delimiter) external view returns (uint256[] memory);
     function envAddress(string calldata name, string calldata delimiter) external view returns (address[] memory);
