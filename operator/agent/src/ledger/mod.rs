@@ -53,6 +53,9 @@ struct Folded {
     root: String,
     /// The earliest start, in Unix milliseconds; 0 if none started.
     start_ms: u64,
+    /// The latest finish, in Unix milliseconds.
+    #[serde(default)]
+    finish_ms: u64,
 }
 
 /// The record.
@@ -115,9 +118,10 @@ impl Ledger {
         self.runs.values().map(|r| r.start_ms).chain(folded).filter(|&start| start > 0).min()
     }
 
-    /// The latest finish of a run that is listed, in Unix milliseconds.
+    /// The latest finish, in Unix milliseconds.
     pub fn last_finish_ms(&self) -> Option<u64> {
-        self.runs.values().map(|run| run.finish_ms).max()
+        let folded = self.folded.as_ref().map(|f| f.finish_ms);
+        self.runs.values().map(|run| run.finish_ms).chain(folded).max()
     }
 
     /// The digest over all runs: of the folded root, if any, and each run's pod UID, index, start, finish and exit code
@@ -143,21 +147,20 @@ impl Ledger {
     /// Adds up runs of pods that are `gone` for good, if the record has grown large. A folded pod can't be told from a
     /// new one, so only pods that no longer exist may be folded.
     pub fn fold(&mut self, gone: impl Fn(&str) -> bool) {
-        // Failed and interrupted runs only: successful ones are at most as many as completions.
-        let folds = |uid: &str, run: &Run| run.exit != 0 && gone(uid);
-        if self.write().len() <= FOLD_ABOVE_BYTES || !self.runs.iter().any(|(uid, run)| folds(uid, run)) {
+        if self.write().len() <= FOLD_ABOVE_BYTES || !self.runs.keys().any(|uid| gone(uid)) {
             return;
         }
-        let root = self.digest(|uid| self.runs.get(uid).is_some_and(|run| folds(uid, run)));
+        let root = self.digest(&gone);
         let mut folded = self.folded.take().unwrap_or_default();
         folded.root = root;
         self.runs.retain(|uid, run| {
-            let fold = folds(uid, run);
+            let fold = gone(uid);
             if fold {
                 folded.ms = folded.ms.saturating_add(run.ms());
                 folded.count += 1;
                 let starts = [folded.start_ms, run.start_ms];
                 folded.start_ms = starts.into_iter().filter(|&s| s > 0).min().unwrap_or(0);
+                folded.finish_ms = folded.finish_ms.max(run.finish_ms);
             }
             !fold
         });

@@ -89,14 +89,15 @@ fn long(count: u64) -> Ledger {
 fn a_long_record_is_folded_without_losing_a_millisecond() {
     let mut ledger = long(3_000);
     ledger.record("good", run(0, 1_800_000_000_000, 1_800_000_007_000, 0));
-    let (before, root) = (ledger.run_ms(), ledger.root());
+    let (before, root, last) = (ledger.run_ms(), ledger.root(), ledger.last_finish_ms());
     ledger.fold(|uid| uid != format!("{:036}", 5));
     assert!(ledger.write().len() < 1_000);
     assert_eq!(ledger.run_ms(), before);
     assert_ne!(ledger.root(), root);
     assert_eq!(ledger.first_start_ms(), Some(1_800_000_000_000));
-    // Pods that are still there, and successes, stay.
-    assert!(ledger.has(&format!("{:036}", 5)) && ledger.has("good"));
+    assert_eq!(ledger.last_finish_ms(), last);
+    // Pods that are still there stay.
+    assert!(ledger.has(&format!("{:036}", 5)) && !ledger.has("good"));
     let again = Ledger::read(Some(&ledger.write())).unwrap();
     assert_eq!(again, ledger);
 }

@@ -1,6 +1,9 @@
 //! Everything a decision about one Assignment looks at, read once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use eai_api::{
     Assignment, AssignmentStatus,
@@ -52,6 +55,8 @@ pub struct JobFact {
     pub hold: Hold,
     /// What has become of it.
     pub outcome: Outcome,
+    /// The indexes that its controller has counted as succeeded.
+    pub completed: BTreeSet<u32>,
     /// Why this agent gave it up, if it did.
     pub given_up: Option<Words>,
     /// When the Job controller began to count its deadline.
@@ -179,6 +184,10 @@ impl JobFact {
             max_duration: annotation(job::MAX_DURATION).and_then(|seconds| seconds.parse().ok()),
             hold,
             outcome: outcome(conditions),
+            completed: status
+                .and_then(|s| s.completed_indexes.as_deref())
+                .map(|text| indexes(text, completions(job)))
+                .unwrap_or_default(),
             given_up: annotation(GIVEN_UP).as_deref().map(Words::from_line),
             started: status.and_then(|s| s.start_time.as_ref()).map(|t| t.0),
             deadline: spec.and_then(|s| s.active_deadline_seconds).and_then(|s| u64::try_from(s).ok()),
@@ -213,6 +222,20 @@ fn outcome(conditions: &[JobCondition]) -> Outcome {
     }
     let ending = ["FailureTarget", "SuccessCriteriaMet"].iter().any(|kind| holds(conditions, kind).is_some());
     if ending { Outcome::Ending } else { Outcome::Open }
+}
+
+fn completions(job: &Job) -> u32 {
+    job.spec.as_ref().and_then(|spec| spec.completions).and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
+}
+
+/// Indexes below `completions` as a Job's status lists them: single ones and ranges, such as `0-2,5`.
+fn indexes(text: &str, completions: u32) -> BTreeSet<u32> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    let ranges = text.split(',').filter_map(range);
+    ranges.flat_map(|(first, last): (u32, u32)| first..last.saturating_add(1).min(completions)).collect()
 }
 
 impl Snapshot {

@@ -146,7 +146,8 @@ pub struct AIJobSpec {
     #[serde(default)]
     #[schemars(range(min = -1000, max = 1000))]
     pub priority: i32,
-    /// Holds the job back, or pauses it while it runs.
+    /// Holds the job back, or pauses it while it runs. A program that is paused gets SIGTERM; whatever it exits with,
+    /// it is run again when the job goes on.
     #[serde(default)]
     pub suspend: bool,
     /// Ends the job for good; what ran is paid, the rest refunded.

@@ -34,9 +34,12 @@ impl View<'_> {
         self.snapshot.assignment.spec.workload.completions as usize
     }
 
-    /// The indexes that have succeeded.
+    /// The indexes that have succeeded. What a pod that was asked to go ended with is the Job controller's to judge: if
+    /// it was for a pause, the index runs again, also after a program that saved its state and exited with 0.
     fn succeeded(&self) -> BTreeSet<u32> {
-        self.ledger.runs().filter(|(_, run)| run.exit == 0).map(|(_, run)| run.index).collect()
+        let left = self.snapshot.pods.iter().filter(|pod| pod.deleted_at.is_none());
+        let well = left.filter(|pod| pod.run().is_some_and(|run| run.exit == 0)).map(|pod| pod.index);
+        well.chain(self.job.completed.iter().copied()).collect()
     }
 
     /// How the attempt has ended, if it has. The Job controller says so seconds after the last container has ended; what

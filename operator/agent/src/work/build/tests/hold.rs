@@ -118,6 +118,84 @@ fn a_pod_of_before_the_pause_is_no_failure_after_it() {
 }
 
 #[test]
+fn work_that_ends_well_because_it_was_asked_to_runs_again() {
+    // As programs do that save where they are.
+    let saved = pod_with(0, "pod-0", ended(5, 22, 0), asked_to_go(20));
+    for (wish, phase) in [(Desired::Pause, Phase::Paused), (Desired::Stop, Phase::Stopped)] {
+        let held = desired(wish);
+        // Its record says how it ended, and goes on saying so once its pod is gone.
+        let mut job = suspended(&held, true);
+        let first = decide(&kept(look(held.clone(), &job, std::slice::from_ref(&saved), 28)));
+        assert_eq!((first.status.phase, first.status.usage_ms, first.status.exit_code), (phase, 17_000, None));
+        recorded(&mut job, &first);
+        let plan = decide(&kept(look(held, &job, &[], 28)));
+        assert_eq!((suspends(&plan), plan.status.phase, plan.status.usage_ms), (None, phase, 17_000));
+    }
+    let run = desired(Desired::Run);
+    let mut job = suspended(&run, true);
+    let first = decide(&look(run.clone(), &job, std::slice::from_ref(&saved), 28));
+    recorded(&mut job, &first);
+    let plan = decide(&look(run.clone(), &job, std::slice::from_ref(&saved), 60));
+    assert_eq!((suspends(&plan), plan.status.phase), (Some(false), Phase::Starting));
+    job.spec.as_mut().unwrap().suspend = Some(false);
+    job.status = serde_json::from_value(open()).unwrap();
+    let again = |status: Value| {
+        let new = pod_with(0, "pod-1", status, json!({ "creationTimestamp": at(69).to_string() }));
+        decide(&kept(look(run.clone(), &job, &[saved.clone(), new], 100))).status
+    };
+    assert_eq!(again(running(70)).phase, Phase::Running);
+    let status = again(ended(70, 90, 0));
+    assert_eq!((status.phase, status.usage_ms), (Phase::Succeeded, 37_000));
+}
+
+/// The same with the logs of all its pods kept.
+fn kept(mut snapshot: Snapshot) -> Snapshot {
+    for pod in &snapshot.pods {
+        let log = json!({ "index": pod.index, "digest": crate::testing::DIGEST, "sizeBytes": 3 });
+        let log = serde_json::from_value(log).unwrap();
+        let state = crate::artifacts::LogState::Kept { pod_uid: pod.uid.clone(), log };
+        snapshot.artifacts.logs.insert(pod.index, state);
+    }
+    snapshot
+}
+
+#[test]
+fn a_success_whose_pod_was_asked_to_go_is_the_job_controllers_to_tell() {
+    let run = begun(assignment(spec_with(json!({ "completions": 2, "parallelism": 2 }))));
+    // Its node is drained; the controller has still to count it.
+    let drained = pod_with(0, "drained", ended(5, 65, 0), json!({ "deletionTimestamp": at(90).to_string() }));
+    let other = pod(1, ended(5, 65, 0));
+    let phase = |status: Value, pods: &[Pod]| {
+        let mut job = made_job(&run, status);
+        // What was recorded while the pod was there is known.
+        let first = decide(&look(run.clone(), &job, &[drained.clone(), other.clone()], 66));
+        recorded(&mut job, &first);
+        decide(&kept(look(run.clone(), &job, pods, 67))).status.phase
+    };
+    assert_eq!(phase(open(), &[drained.clone(), other.clone()]), Phase::Starting);
+    let mut counted = open();
+    counted["completedIndexes"] = json!("0");
+    assert_eq!(phase(counted.clone(), &[drained.clone(), other.clone()]), Phase::Succeeded);
+    assert_eq!(phase(counted, std::slice::from_ref(&other)), Phase::Succeeded);
+    assert_eq!(phase(open(), std::slice::from_ref(&other)), Phase::Starting);
+}
+
+#[test]
+fn completed_indexes_are_read_as_they_are_written() {
+    let read = |text: &str| {
+        let run = begun(assignment(spec_with(json!({ "completions": 10, "parallelism": 1 }))));
+        let job = made_job(&run, json!({ "completedIndexes": text }));
+        crate::work::snapshot::JobFact::read(&job).completed.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(read(""), [0_u32; 0]);
+    assert_eq!(read("3"), [3]);
+    assert_eq!(read("0-2,5,8-9"), [0, 1, 2, 5, 8, 9]);
+    // Nobody can make much of little.
+    assert_eq!(read("8-4294967295"), [8, 9]);
+    assert_eq!(read("x,-,1-,7"), [7]);
+}
+
+#[test]
 fn a_stop_ends_everything_and_is_told_last() {
     let stop = desired(Desired::Stop);
     let job = made_job(&stop, open());
