@@ -6,7 +6,7 @@ import {EmissionController} from "../src/policy/EmissionController.sol";
 import {NodeRegistry} from "../src/policy/NodeRegistry.sol";
 import {Vm} from "../test/utils/Vm.sol";
 
-/// @notice Deploys the token and the escrow and, if it is configured, the policy: timelock, registry, vault and court. Called
+/// @notice Deploys the token and the escrow and, if it is configured, the policy: timelock, registry, vault, court and the vendors' currencies. Called
 /// by tools/deploy.mjs, which reads the configuration, checks what came of it and writes the address book.
 /// @dev Environment: DEPLOYER_KEY, GENESIS_RECIPIENTS and GENESIS_AMOUNTS (comma-separated; the zero address stands for the
 /// vault), CLOSING_WINDOW (seconds), POLICY (JSON, or empty).
@@ -21,7 +21,7 @@ contract Deploy {
     error LengthMismatch();
     error NotWhereForeseen();
 
-    /// @return deployed Token and escrow; then, if configured, timelock, registry, emission and disputes.
+    /// @return deployed Token and escrow; then, if configured, timelock, registry, emission, disputes and vendorTokens.
     /// @return codehashes Theirs.
     function run() external returns (address[] memory deployed, bytes32[] memory codehashes) {
         string memory policy = vm.envString("POLICY");
@@ -30,7 +30,7 @@ contract Deploy {
         address deployer = vm.addr(key);
         uint64 nonce = vm.getNonce(deployer);
         GenesisAllocation[] memory genesis = readGenesis(vm.computeCreateAddress(deployer, nonce + 4));
-        deployed = new address[](withPolicy ? 6 : 2);
+        deployed = new address[](withPolicy ? 7 : 2);
         vm.startBroadcast(key);
         deployed[0] = deploy("EAIToken.sol:EAIToken", abi.encode(genesis));
         deployed[1] = deploy("Escrow.sol:Escrow", abi.encode(deployed[0], vm.envUint("CLOSING_WINDOW")));
@@ -43,6 +43,7 @@ contract Deploy {
             address emission =
                 deploy("EmissionController.sol:EmissionController", abi.encode(emissionParameters(policy, deployed)));
             address disputes = deploy("Disputes.sol:Disputes", abi.encode(disputesParameters(policy, deployed)));
+            deployed[6] = deploy("VendorTokenFactory.sol:VendorTokenFactory", abi.encode(deployed[0]));
             if (emission != deployed[4] || disputes != deployed[5]) revert NotWhereForeseen();
         }
         vm.stopBroadcast();

@@ -3,7 +3,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { ROOT } from "./bin.mjs";
 
-const CONTRACTS = ["EAIToken", "Escrow", "NodeRegistry", "EmissionController", "Disputes", "TimelockController"];
+const CONTRACTS = [
+  ...["EAIToken", "Escrow", "NodeRegistry", "EmissionController", "Disputes", "TimelockController"],
+  ...["VendorTokenFactory", "VendorToken"],
+];
 /** JSON with an entry of a list on each line, so that a difference shows what changed. */
 const lines = (value) =>
   Array.isArray(value) ? `[\n${value.map((entry) => ` ${JSON.stringify(entry)}`).join(",\n")}\n]` : JSON.stringify(value);

@@ -4,7 +4,7 @@
 //
 // CONFIG: {"closingWindow": 259200, "genesis": [{"recipient": "0x...", "amount": "2500000000000000000000000000"}]}
 // with the window in seconds and amounts in wei as decimal strings; the amounts must sum to the supply.
-// With `policy` in it, timelock, NodeRegistry, EmissionController and Disputes are deployed too, and `"recipient": "vault"` in
+// With `policy` in it, timelock, NodeRegistry, EmissionController, Disputes and VendorTokenFactory are deployed too, and `"recipient": "vault"` in
 // the genesis is the EmissionController: see POLICY below for the figures, all decimal strings but `council`, `classMinimums`.
 // OUT is written last, once the chain holds exactly the bytecode of abi/; a file that is there already is never replaced.
 import { spawnSync } from "node:child_process";
@@ -32,6 +32,7 @@ const CONTRACTS = [
   ["registry", "NodeRegistry"],
   ["emission", "EmissionController"],
   ["disputes", "Disputes"],
+  ["vendorTokens", "VendorTokenFactory"],
 ];
 
 /** Gives up with a sentence for the person who called. */
@@ -185,7 +186,7 @@ async function main() {
     await checkCode(contract, address);
     codehashes[name] = await codehash(address);
   }
-  const [token, escrow, timelock, registry, emission, disputes] = all;
+  const [token, escrow, timelock, registry, emission, disputes, vendorTokens] = all;
   await checkWord(escrow.address, "the escrow's TOKEN", "0x82bfefc8", BigInt(token.address));
   await checkWord(escrow.address, "the escrow's CLOSING_WINDOW", "0x6ec77d77", BigInt(config.closingWindow));
   const book = {
@@ -205,11 +206,13 @@ async function main() {
     await checkWord(emission.address, "the vault's DISPUTES", selector("DISPUTES()"), court);
     await checkWord(emission.address, "the vault's TIMELOCK", selector("TIMELOCK()"), BigInt(timelock.address));
     await checkWord(disputes.address, "the court's EMISSION", selector("EMISSION()"), vault);
+    await checkWord(vendorTokens.address, "the factory's EAI", selector("EAI()"), BigInt(token.address));
     book.policy = {
       timelock: timelock.address,
       registry: registry.address,
       emission: emission.address,
       disputes: disputes.address,
+      vendorTokens: vendorTokens.address,
       ...config.policy,
     };
   }

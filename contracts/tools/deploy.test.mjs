@@ -141,7 +141,7 @@ try {
   const wholeBook = JSON.parse(readFileSync(OUT, "utf8"));
   assert.equal(await balance(wholeBook.token, wholeBook.policy.emission), BigInt(mined), "the vault is filled");
   assert.equal(wholeBook.genesis[0].recipient, wholeBook.policy.emission);
-  for (const name of ["timelock", "registry", "emission", "disputes"]) {
+  for (const name of ["timelock", "registry", "emission", "disputes", "vendorTokens"]) {
     const { codeHash } = await rpc("eth_getProof", [wholeBook.policy[name], [], "latest"]);
     assert.equal(wholeBook.codehashes[name], codeHash, `${name}'s codehash`);
   }
