@@ -61,7 +61,9 @@ pub struct JobFact {
     pub given_up: Option<Words>,
     /// When the Job controller began to count its deadline.
     pub started: Option<Timestamp>,
-    /// Seconds from then until the member's control plane ends it.
+    /// Since when its controller is to make pods, if it is and counts none.
+    pub podless: Option<Timestamp>,
+    /// Seconds from its start until the member's control plane ends it.
     pub deadline: Option<u64>,
     /// The metering record.
     pub ledger: Result<Ledger, Unreadable>,
@@ -173,6 +175,8 @@ impl JobFact {
         let annotation = |key: &str| job.metadata.annotations.as_ref().and_then(|a| a.get(key)).cloned();
         let ledger_text = annotation(ledger::ANNOTATION);
         let active = status.and_then(|s| s.active).unwrap_or(0) > 0;
+        let ending = status.and_then(|s| s.terminating).unwrap_or(0) > 0;
+        let started = status.and_then(|s| s.start_time.as_ref()).map(|t| t.0);
         let hold = match (spec.and_then(|s| s.suspend), holds(conditions, "Suspended")) {
             (Some(true), Some(_)) if !active => Hold::Done,
             (Some(true), _) => Hold::Asked,
@@ -189,7 +193,10 @@ impl JobFact {
                 .map(|text| indexes(text, completions(job)))
                 .unwrap_or_default(),
             given_up: annotation(GIVEN_UP).as_deref().map(Words::from_line),
-            started: status.and_then(|s| s.start_time.as_ref()).map(|t| t.0),
+            started,
+            // After a pause the old start stands there until the controller has seen that it is over.
+            podless: started
+                .filter(|_| hold == Hold::None && holds(conditions, "Suspended").is_none() && !active && !ending),
             deadline: spec.and_then(|s| s.active_deadline_seconds).and_then(|s| u64::try_from(s).ok()),
             ledger: Ledger::read(ledger_text.as_deref()),
             ledger_text,

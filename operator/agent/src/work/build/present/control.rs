@@ -61,10 +61,14 @@ impl View<'_> {
         Some(start_ms.saturating_add(most).saturating_sub(self.snapshot.now_ms()))
     }
 
-    /// Why the attempt is to be given up, if it is: a pod that can't be started for too long, or whose node is gone.
+    /// Why the attempt is to be given up, if it is: a pod that can't be made or started for too long, or whose
+    /// node is gone.
     pub(super) fn hopeless(&self) -> Option<Words> {
         if self.job.outcome != Outcome::Open {
             return None;
+        }
+        if self.podless_left().is_some_and(|left| left.is_zero()) {
+            return Some(Words::new("StartFailed", self.no_pod()));
         }
         self.snapshot.pods.iter().find_map(|pod| {
             if report::is_stuck(pod, self.snapshot.now) {

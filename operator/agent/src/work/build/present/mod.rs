@@ -125,7 +125,7 @@ impl View<'_> {
         let pods = || self.snapshot.pods.iter();
         let tick = (status.running > 0).then_some(USAGE_EVERY);
         let ends = pods().filter_map(|pod| self.time_left(pod)).filter(|&left| left > 0).map(Duration::from_millis);
-        let starts = pods().flat_map(|pod| self.start_looks(pod));
+        let starts = pods().flat_map(|pod| self.start_looks(pod)).chain(self.podless_looks());
         let stuck = pods().any(|pod| pod.deleted_at.is_some() && !pod.ended()).then_some(report::STUCK_CHECK);
         let hold = (self.wanted != Wanted::Run && !self.job.suspended() && !self.job.over()).then_some(HOLD_CHECK);
         let keep = (!status.phase.is_final()).then_some(Duration::from_secs(EXTEND_BELOW / 2));

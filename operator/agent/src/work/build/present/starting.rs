@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::View;
+use k8s_openapi::jiff::Timestamp;
+
+use super::{View, Wanted};
 use crate::work::{
     pods::{PodFact, Work},
     snapshot::Words,
@@ -18,13 +20,50 @@ const TELL_AFTER: Duration = Duration::from_secs(30);
 impl View<'_> {
     /// How long `pod` may still take to start; `None` if it doesn't wait for that, or nothing bounds it here.
     pub(super) fn start_left(&self, pod: &PodFact) -> Option<Duration> {
-        let begun = self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some();
-        let bound = match (is_problem(waits_for(pod)?), begun) {
-            (true, false) => Duration::from_secs(self.snapshot.start_within),
-            (_, true) => LATER_START,
-            (false, false) => return None,
-        };
+        let bound = self.bound(is_problem(waits_for(pod)?))?;
         Some(bound.saturating_sub(self.waited(pod)?))
+    }
+
+    /// For how long a pod may not start, or not be there, in trouble or without any that is known.
+    fn bound(&self, trouble: bool) -> Option<Duration> {
+        let begun = self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some();
+        match (trouble, begun) {
+            (true, false) => Some(Duration::from_secs(self.snapshot.start_within)),
+            (_, true) => Some(LATER_START),
+            (false, false) => None,
+        }
+    }
+
+    /// Since when the Job should have a pod and has none: its namespace's quota, or a policy, lets it make none.
+    fn podless(&self) -> Option<Timestamp> {
+        let since = self.job.podless.filter(|_| self.wanted == Wanted::Run && !self.work_over())?;
+        // One that is over makes place for the next only when it is counted.
+        if self.snapshot.pods.iter().any(|pod| !pod.terminal || pod.tracked) {
+            return None;
+        }
+        let finish = self.ledger.last_finish_ms().and_then(|ms| Timestamp::from_millisecond(ms.try_into().ok()?).ok());
+        let gone = self.snapshot.pods.iter().filter_map(|pod| pod.deleted_at);
+        Some(finish.into_iter().chain(gone).fold(since, Timestamp::max))
+    }
+
+    /// How long the Job may still be without a pod; `None` if it isn't, or needn't have one.
+    pub(super) fn podless_left(&self) -> Option<Duration> {
+        Some(self.bound(true)?.saturating_sub(self.since(self.podless()?)))
+    }
+
+    /// When a Job without a pod is to be looked at though nothing has happened.
+    pub(super) fn podless_looks(&self) -> impl Iterator<Item = Duration> + use<> {
+        let told = self.podless().map(|at| TELL_AFTER.saturating_sub(self.since(at)));
+        told.into_iter().chain(self.podless_left()).filter(|left| !left.is_zero())
+    }
+
+    /// What is said of a Job without a pod.
+    pub(super) fn no_pod(&self) -> String {
+        let since = self.podless().map(|at| format!(" since {at}")).unwrap_or_default();
+        format!(
+            "the member's cluster has made no pod for it{since}: a quota or a policy there may not let it; the events of \
+             its Job say why"
+        )
     }
 
     /// When a pod that waits is to be looked at though nothing has happened.
@@ -41,7 +80,8 @@ impl View<'_> {
             _ => None,
         });
         let slow = || self.snapshot.pods.iter().find_map(|pod| self.slow(pod));
-        trouble.or_else(slow)
+        let podless = || self.podless().filter(|&at| self.since(at) >= TELL_AFTER);
+        trouble.or_else(slow).or_else(|| podless().map(|_| Words::new("NoPod", self.no_pod())))
     }
 
     /// What `pod` waits for, if it has waited for long and nothing is known to be wrong.
@@ -53,7 +93,11 @@ impl View<'_> {
     }
 
     fn waited(&self, pod: &PodFact) -> Option<Duration> {
-        Some(self.snapshot.now.duration_since(pod.created?).try_into().unwrap_or_default())
+        Some(self.since(pod.created?))
+    }
+
+    fn since(&self, at: Timestamp) -> Duration {
+        self.snapshot.now.duration_since(at).try_into().unwrap_or_default()
     }
 }
 

@@ -83,3 +83,79 @@ fn a_pod_that_is_held_has_all_the_time() {
     let plan = decide(&snapshot(paused, Some(&job), &[pod(0, waiting("ContainerCreating"))], 9_000));
     assert_eq!(gives_up(&plan), None);
 }
+
+/// A Job whose controller can't make a pod: it began at 0 and counts none.
+fn podless() -> Value {
+    json!({ "active": 0, "ready": 0, "terminating": 0, "startTime": at(0).to_string() })
+}
+
+#[test]
+fn a_job_that_gets_no_pod_says_so_and_is_given_up() {
+    let soon = decided(podless(), &[], 29);
+    assert_eq!((soon.status.phase, soon.status.reason.as_str()), (Phase::Starting, ""));
+    assert!(soon.again.unwrap() <= Duration::from_secs(1));
+    let told = decided(podless(), &[], 30);
+    assert_eq!((told.status.phase, told.status.reason.as_str()), (Phase::Starting, "NoPod"));
+    assert!(told.status.message.contains("since 2027-01-15T08:00:00Z"), "{}", told.status.message);
+    // The same words each time.
+    assert_eq!(decided(podless(), &[], 59).status.message, told.status.message);
+    assert_eq!(gives_up(&decided(podless(), &[], 59)), None);
+    // The owner promises that work starts within a minute.
+    let late = decided(podless(), &[], 60);
+    assert_eq!(gives_up(&late), Some(told.status.message.as_str()));
+    assert_eq!(late.status.phase, Phase::Finishing);
+}
+
+#[test]
+fn a_later_wave_that_gets_no_pod_has_longer() {
+    let mut assignment = begun(assignment(spec_with(json!({ "completions": 2, "parallelism": 1 }))));
+    assignment.status.as_mut().unwrap().phase = Phase::Running;
+    let mut status = podless();
+    status["completedIndexes"] = json!("0");
+    let job = made_job(&assignment, status);
+    let mut first = pod(0, ended(5, 65, 0));
+    first.metadata.finalizers = Some(vec!["eai.network/metering".to_owned()]);
+    let after = |pods: &[Pod], seconds| decide(&snapshot(assignment.clone(), Some(&job), pods, seconds));
+    let reason = |plan: Plan| (plan.status.phase, plan.status.reason);
+    assert_eq!(reason(after(std::slice::from_ref(&first), 94)), (Phase::Running, String::new()));
+    assert_eq!(reason(after(std::slice::from_ref(&first), 95)), (Phase::Running, "NoPod".to_owned()));
+    assert_eq!(gives_up(&after(std::slice::from_ref(&first), 65 + 599)), None);
+    assert!(gives_up(&after(std::slice::from_ref(&first), 65 + 600)).is_some());
+    // What the controller has still to count isn't missing.
+    assert_eq!(reason(after(&[pod(0, ended(5, 65, 0))], 9_000)).1, "");
+}
+
+#[test]
+fn a_job_that_needs_no_pod_now_misses_none() {
+    let fine = |status: Value, pods: &[Pod]| {
+        let plan = decided(status, pods, 3_000);
+        gives_up(&plan).is_none() && plan.status.reason != "NoPod"
+    };
+    assert!(!fine(podless(), &[]));
+    // The controller hasn't begun, or has pods that the watch doesn't show, or waits for one to be gone.
+    assert!(fine(json!({}), &[]));
+    assert!(fine(open(), &[]));
+    let with = |key: &str, value: Value| {
+        let mut status = podless();
+        status[key] = value;
+        status
+    };
+    assert!(fine(with("terminating", json!(1)), &[]));
+    // It hasn't yet seen that the Job goes on after a pause.
+    assert!(fine(with("conditions", json!([{ "type": "Suspended", "status": "True" }])), &[]));
+    assert!(!fine(with("conditions", json!([{ "type": "Suspended", "status": "False" }])), &[]));
+    // It is done with it.
+    assert!(fine(with("completedIndexes", json!("0")), &[]));
+    assert!(fine(with("conditions", json!([{ "type": "FailureTarget", "status": "True" }])), &[]));
+    // Its pod is there.
+    assert!(fine(podless(), &[pod(0, running(5))]));
+    // It is held.
+    for desired in [Desired::Pause, Desired::Stop] {
+        let mut spec = spec();
+        spec.desired = desired;
+        let held = begun(assignment(spec));
+        let job = made_job(&held, podless());
+        let plan = decide(&snapshot(held, Some(&job), &[], 3_000));
+        assert!(gives_up(&plan).is_none() && plan.status.reason != "NoPod", "{desired:?}");
+    }
+}
