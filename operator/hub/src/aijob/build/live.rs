@@ -240,7 +240,7 @@ fn stopped(why: Stop) -> Outcome {
         }
         Stop::LeaseClosing => {
             let text =
-                "The payer or the provider closed the lease on the chain, so nothing pays for the work any more.";
+                "The payer or the provider closed the lease on the chain, so soon nothing will pay for the work.";
             outcome(Failed, reason::LEASE_CLOSED, text)
         }
         Stop::AskedBefore => outcome(Failed, reason::STOPPED, "The hub had the work stopped."),

@@ -94,7 +94,8 @@ impl World {
             return SettleOutcome::Skipped(Skipped { lease, reason: Refusal::UnknownLease });
         };
         if there.state != OnChain::Closed {
-            let until = there.closing_ms.unwrap_or(now_ms / 1000 * 1000);
+            // As the Escrow does: what runs in the notice after closing began is still paid.
+            let until = there.closing_ms.map_or(now_ms, |at| now_ms.min(at + 900_000)) / 1000 * 1000;
             let elapsed = until.saturating_sub(there.opened_ms) / 1000 * 1000;
             let accrued = cost(there.rate, usage(there.units, elapsed));
             there.paid = there.paid.max(bill.amount.min(accrued).min(there.hold));
