@@ -7,6 +7,7 @@
 mod decide;
 mod fit;
 mod model;
+pub mod pack;
 mod refusal;
 #[cfg(test)]
 mod tests;

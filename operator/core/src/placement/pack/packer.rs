@@ -1,0 +1,270 @@
+//! The best node for a pod, found without looking at every node.
+//!
+//! Nodes in equal states are one group. Each shape keeps its groups in a heap by score; a change to a node changes two
+//! groups, and a shape looks at the groups that changed since it was last asked. So a decision costs what changed, not
+//! what there is.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap, HashMap},
+};
+
+use super::{
+    hash::FastHash,
+    shape::Shape,
+    state::State,
+};
+
+/// What places pods: a score for each state a pod fits.
+pub trait Policy {
+    /// How good it is to place a pod of `shape` on a node in `state`, which it fits, and what the accelerator that it
+    /// shares has free now. The highest score wins, the lowest rank among equals.
+    fn choose(&mut self, state: &State, shape: &Shape) -> Choice;
+}
+
+/// A score, and which accelerator it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Higher is better.
+    pub score: i64,
+    /// What the accelerator to share has free, in thousandths; of no meaning for other pods.
+    pub from: u16,
+}
+
+/// Where a pod goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The node's number.
+    pub node: u32,
+    /// The score, and which accelerator is shared.
+    pub choice: Choice,
+}
+
+/// A shape that a [`Packer`] knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ShapeId(pub u32);
+
+/// Nodes, grouped by state, and for each shape what it would choose.
+#[derive(Debug)]
+pub struct Packer {
+    groups: Vec<Group>,
+    unused: Vec<u32>,
+    by_state: HashMap<State, u32, FastHash>,
+    nodes: Vec<Node>,
+    node_at_rank: Vec<u32>,
+    shapes: Vec<Index>,
+    by_shape: HashMap<Shape, u32, FastHash>,
+    /// Groups that changed, in order; started afresh now and then.
+    changed: Vec<u32>,
+    /// Counts the fresh starts. A shape that is behind looks at all groups.
+    round: u32,
+}
+
+#[derive(Debug)]
+struct Node {
+    group: u32,
+    rank: u32,
+}
+
+#[derive(Debug)]
+struct Group {
+    state: State,
+    /// Counts the states that this place in the list was used for.
+    used: u32,
+    ranks: BTreeSet<u32>,
+}
+
+/// What one shape knows.
+#[derive(Debug)]
+struct Index {
+    shape: Shape,
+    round: Option<u32>,
+    seen: usize,
+    best: BinaryHeap<Entry>,
+    /// By group: what was chosen, and for which use of the group.
+    choices: Vec<Option<(u32, Choice)>>,
+}
+
+/// The lowest-ranked node of a group. Out of date once the group changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    score: i64,
+    rank: Reverse<u32>,
+    group: u32,
+    used: u32,
+    from: u16,
+}
+
+impl Packer {
+    /// Nodes by state, with the rank that breaks ties, lowest first. Ranks are a permutation of `0..nodes.len()`; where
+    /// they aren't, nodes are ranked in the order they come in.
+    pub fn new(nodes: &[(State, u32)]) -> Self {
+        let mut packer = Self {
+            groups: Vec::new(),
+            unused: Vec::new(),
+            by_state: HashMap::default(),
+            nodes: Vec::with_capacity(nodes.len()),
+            node_at_rank: vec![u32::MAX; nodes.len()],
+            shapes: Vec::new(),
+            by_shape: HashMap::default(),
+            changed: Vec::new(),
+            round: 0,
+        };
+        let mut at_rank = vec![false; nodes.len()];
+        let permutation =
+            nodes.iter().all(|&(_, r)| at_rank.get_mut(r as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
+        for (node, (state, rank)) in (0u32..).zip(nodes) {
+            let rank = if permutation { *rank } else { node };
+            packer.node_at_rank[rank as usize] = node;
+            let group = packer.enter(state, rank);
+            packer.nodes.push(Node { group, rank });
+        }
+        packer
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// A node's state; `None` if there is no such node.
+    pub fn state(&self, node: u32) -> Option<&State> {
+        let node = self.nodes.get(node as usize)?;
+        Some(&self.groups[node.group as usize].state)
+    }
+
+    /// The states that nodes are in, and how many are in each, in no order.
+    pub fn states(&self) -> impl Iterator<Item = (&State, usize)> {
+        self.groups.iter().filter(|g| !g.ranks.is_empty()).map(|g| (&g.state, g.ranks.len()))
+    }
+
+    /// Makes a shape known.
+    pub fn shape(&mut self, shape: Shape) -> ShapeId {
+        let next = u32::try_from(self.shapes.len()).unwrap_or(u32::MAX);
+        let id = *self.by_shape.entry(shape).or_insert(next);
+        if id == next {
+            let best = BinaryHeap::new();
+            self.shapes.push(Index { shape, round: None, seen: 0, best, choices: Vec::new() });
+        }
+        ShapeId(id)
+    }
+
+    /// Forgets every score, because the policy changed its mind.
+    pub fn forget_scores(&mut self) {
+        for index in &mut self.shapes {
+            index.round = None;
+            index.choices.clear();
+        }
+    }
+
+    /// Where a pod of this shape is best placed; `None` if it fits no node.
+    pub fn best(&mut self, shape: ShapeId, policy: &mut impl Policy) -> Option<Placement> {
+        let index = self.shapes.get_mut(shape.0 as usize)?;
+        let live = self.by_state.len();
+        let behind = index.round != Some(self.round) || index.best.len() > 4 * live + 64;
+        if behind || self.changed.len() - index.seen > live {
+            index.best.clear();
+            for group in self.by_state.values() {
+                index.look(*group, &self.groups[*group as usize], policy);
+            }
+            index.round = Some(self.round);
+        } else {
+            for group in &self.changed[index.seen..] {
+                index.look(*group, &self.groups[*group as usize], policy);
+            }
+        }
+        index.seen = self.changed.len();
+        while let Some(entry) = index.best.peek() {
+            let group = &self.groups[entry.group as usize];
+            if group.used == entry.used && group.ranks.first() == Some(&entry.rank.0) {
+                let node = self.node_at_rank[entry.rank.0 as usize];
+                return Some(Placement { node, choice: Choice { score: entry.score, from: entry.from } });
+            }
+            index.best.pop();
+        }
+        None
+    }
+
+    /// Takes what a pod of this shape needs out of the node.
+    pub fn place(&mut self, shape: ShapeId, placement: &Placement) {
+        let Some(index) = self.shapes.get(shape.0 as usize) else { return };
+        let shape = index.shape;
+        if let Some(state) = self.state(placement.node) {
+            let next = state.with(&shape, placement.choice.from);
+            self.set(placement.node, &next);
+        }
+    }
+
+    /// Puts a node into another state, as when a pod on it ends.
+    pub fn set(&mut self, node: u32, state: &State) {
+        let Some(&Node { group, rank }) = self.nodes.get(node as usize) else { return };
+        self.leave(group, rank);
+        let group = self.enter(state, rank);
+        self.nodes[node as usize].group = group;
+        if self.changed.len() > 4096.max(8 * self.by_state.len()) {
+            self.changed.clear();
+            self.round = self.round.wrapping_add(1);
+        }
+    }
+
+    fn leave(&mut self, at: u32, rank: u32) {
+        let group = &mut self.groups[at as usize];
+        let first = group.ranks.first() == Some(&rank);
+        group.ranks.remove(&rank);
+        if group.ranks.is_empty() {
+            group.used = group.used.wrapping_add(1);
+            self.by_state.remove(&group.state);
+            self.unused.push(at);
+        } else if first {
+            self.changed.push(at);
+        }
+    }
+
+    fn enter(&mut self, state: &State, rank: u32) -> u32 {
+        let at = if let Some(&at) = self.by_state.get(state) { at } else { self.open(state) };
+        let ranks = &mut self.groups[at as usize].ranks;
+        ranks.insert(rank);
+        if ranks.first() == Some(&rank) {
+            self.changed.push(at);
+        }
+        at
+    }
+
+    fn open(&mut self, state: &State) -> u32 {
+        let at = self.unused.pop().unwrap_or_else(|| {
+            self.groups.push(Group { state: *state, used: 0, ranks: BTreeSet::new() });
+            u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.groups[at as usize].state = *state;
+        self.by_state.insert(*state, at);
+        at
+    }
+}
+
+impl Index {
+    /// Enters a group's lowest-ranked node, if a pod fits there.
+    fn look(&mut self, at: u32, group: &Group, policy: &mut impl Policy) {
+        let Some(&rank) = group.ranks.first() else { return };
+        if !group.state.fits(&self.shape) {
+            return;
+        }
+        if self.choices.len() <= at as usize {
+            self.choices.resize(at as usize + 1, None);
+        }
+        let choice = match self.choices[at as usize] {
+            Some((used, choice)) if used == group.used => choice,
+            _ => {
+                let choice = policy.choose(&group.state, &self.shape);
+                self.choices[at as usize] = Some((group.used, choice));
+                choice
+            }
+        };
+        let entry = Entry { score: choice.score, rank: Reverse(rank), group: at, used: group.used, from: choice.from };
+        self.best.push(entry);
+    }
+}

@@ -1,0 +1,96 @@
+//! What a node has free, in a form in which interchangeable nodes are equal.
+
+use super::shape::{MOST_DEVICES, Shape, WHOLE};
+
+/// What a node has free. Accelerators are kept in ascending order of what they have free, because which is which makes
+/// no difference; so equal states are interchangeable nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    /// Cores, in thousandths.
+    pub cpu_milli: u32,
+    /// Memory, in MiB.
+    pub memory_mib: u32,
+    /// The model's number.
+    pub model: u8,
+    len: u8,
+    /// Thousandths free; ascending up to `len`, 0 from there.
+    free: [u16; MOST_DEVICES],
+}
+
+impl State {
+    /// A node with `devices` whole accelerators of `model`, at most [`MOST_DEVICES`].
+    pub fn new(cpu_milli: u32, memory_mib: u32, model: u8, devices: u8) -> Self {
+        let len = devices.min(MOST_DEVICES as u8);
+        let mut free = [0; MOST_DEVICES];
+        free[..usize::from(len)].fill(WHOLE);
+        Self { cpu_milli, memory_mib, model, len, free }
+    }
+
+    /// What each accelerator has free, in thousandths, ascending.
+    pub fn free(&self) -> &[u16] {
+        &self.free[..usize::from(self.len)]
+    }
+
+    /// What all accelerators have free, in thousandths.
+    pub fn free_milli(&self) -> u32 {
+        self.free().iter().map(|&f| u32::from(f)).sum()
+    }
+
+    /// The most that one accelerator has free, in thousandths.
+    pub fn most_free(&self) -> u16 {
+        self.free().last().copied().unwrap_or(0)
+    }
+
+    /// Accelerators with at least `share` thousandths free.
+    pub fn with_free(&self, share: u16) -> usize {
+        self.free().iter().rev().take_while(|&&f| f >= share).count()
+    }
+
+    /// Whether a pod of this shape can run here.
+    pub fn fits(&self, shape: &Shape) -> bool {
+        if self.cpu_milli < shape.cpu_milli || self.memory_mib < shape.memory_mib {
+            return false;
+        }
+        match shape.devices {
+            0 => true,
+            1 => shape.models.contains(self.model) && self.most_free() >= shape.share_milli,
+            n => shape.models.contains(self.model) && self.with_free(shape.share_milli) >= usize::from(n),
+        }
+    }
+
+    /// The state once a pod of this shape runs here, its share taken from an accelerator with exactly `from` thousandths
+    /// free; for pods of whole accelerators `from` makes no difference. The pod must fit.
+    pub fn with(&self, shape: &Shape, from: u16) -> Self {
+        let mut next = *self;
+        next.cpu_milli = next.cpu_milli.saturating_sub(shape.cpu_milli);
+        next.memory_mib = next.memory_mib.saturating_sub(shape.memory_mib);
+        if shape.is_share() {
+            if let Some(at) = self.free().iter().position(|&f| f == from) {
+                next.free[at] = from.saturating_sub(shape.share_milli);
+                next.sift_down(at);
+            }
+        } else {
+            let len = usize::from(self.len);
+            let taken = usize::from(shape.devices).min(len);
+            // Whole ones are the last in order: they become the first.
+            next.free[..len].rotate_right(taken);
+            next.free[..taken].fill(0);
+        }
+        next
+    }
+
+    /// What accelerators a share could come from have free, each value once, ascending.
+    pub fn choices(&self, shape: &Shape) -> impl Iterator<Item = u16> {
+        let mut last = None;
+        self.free().iter().copied().filter(move |&f| f >= shape.share_milli && last.replace(f) != Some(f))
+    }
+
+    /// Restores the order after the value at `at` became smaller.
+    fn sift_down(&mut self, at: usize) {
+        let mut at = at;
+        while at > 0 && self.free[at - 1] > self.free[at] {
+            self.free.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
