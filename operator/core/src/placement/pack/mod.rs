@@ -1,10 +1,19 @@
-//! The hot part: which of many nodes a pod goes to, by a policy's score.
+//! Which of many nodes a pod goes to, fast, and so that the most can be placed in the long run.
 
+mod engine;
+mod fill;
 mod hash;
+mod mix;
 mod packer;
+mod rates;
+mod reserve;
 mod shape;
 mod state;
+mod streams;
 
-pub use packer::{Choice, Packer, Placement, Policy, ShapeId};
-pub use shape::{MOST_DEVICES, Models, Shape, WHOLE};
+pub use engine::Engine;
+pub use fill::Fill;
+pub use mix::Mix;
+pub use packer::{Choice, Packer, Placement, Policy};
+pub use shape::{MOST_DEVICES, Models, Shape, ShapeId, WHOLE};
 pub use state::State;

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     hash::FastHash,
-    shape::Shape,
+    shape::{Shape, ShapeId},
     state::State,
 };
 
@@ -39,10 +39,6 @@ pub struct Placement {
     /// The score, and which accelerator is shared.
     pub choice: Choice,
 }
-
-/// A shape that a [`Packer`] knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ShapeId(pub u32);
 
 /// Nodes, grouped by state, and for each shape what it would choose.
 #[derive(Debug)]
@@ -141,6 +137,16 @@ impl Packer {
     /// The states that nodes are in, and how many are in each, in no order.
     pub fn states(&self) -> impl Iterator<Item = (&State, usize)> {
         self.groups.iter().filter(|g| !g.ranks.is_empty()).map(|g| (&g.state, g.ranks.len()))
+    }
+
+    /// How many different states nodes are in.
+    pub fn groups(&self) -> usize {
+        self.by_state.len()
+    }
+
+    /// What a shape's number stands for.
+    pub fn known(&self, shape: ShapeId) -> Option<Shape> {
+        self.shapes.get(shape.0 as usize).map(|index| index.shape)
     }
 
     /// Makes a shape known.

@@ -46,3 +46,7 @@ impl Shape {
         self.devices == 1 && self.share_milli < WHOLE
     }
 }
+
+/// The number of a shape that an engine knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ShapeId(pub(super) u32);

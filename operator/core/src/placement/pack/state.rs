@@ -26,6 +26,11 @@ impl State {
         Self { cpu_milli, memory_mib, model, len, free }
     }
 
+    /// The state as far as the value of a node goes: cores rounded down to half ones, memory left out.
+    pub(super) fn coarse(&self) -> Self {
+        Self { cpu_milli: self.cpu_milli / 500 * 500, memory_mib: 0, ..*self }
+    }
+
     /// What each accelerator has free, in thousandths, ascending.
     pub fn free(&self) -> &[u16] {
         &self.free[..usize::from(self.len)]
@@ -70,13 +75,31 @@ impl State {
                 next.sift_down(at);
             }
         } else {
-            let len = usize::from(self.len);
-            let taken = usize::from(shape.devices).min(len);
-            // Whole ones are the last in order: they become the first.
-            next.free[..len].rotate_right(taken);
-            next.free[..taken].fill(0);
+            next.take_whole(usize::from(shape.devices.min(self.len)));
         }
         next
+    }
+
+    /// Takes what a pod of this shape needs, a share from the tightest accelerator that has it. The pod must fit; memory
+    /// is left alone.
+    pub(super) fn take_tightest(&mut self, shape: &Shape) {
+        self.cpu_milli = self.cpu_milli.saturating_sub(shape.cpu_milli);
+        let len = usize::from(self.len);
+        if shape.is_share() {
+            if let Some(at) = self.free[..len].iter().position(|&f| f >= shape.share_milli) {
+                self.free[at] -= shape.share_milli;
+                self.sift_down(at);
+            }
+        } else if shape.devices > 0 {
+            self.take_whole(usize::from(shape.devices).min(len));
+        }
+    }
+
+    fn take_whole(&mut self, count: usize) {
+        // Whole ones are the last in order: they become the first.
+        let free = &mut self.free[..usize::from(self.len)];
+        free.rotate_right(count);
+        free[..count].fill(0);
     }
 
     /// What accelerators a share could come from have free, each value once, ascending.

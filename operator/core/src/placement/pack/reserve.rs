@@ -1,0 +1,196 @@
+//! What is kept for pods that few places can take.
+//!
+//! Pods of several accelerators need them free on one node, and pods bound to a model need that model. Their last
+//! places go to them rather than to a pod that could go elsewhere: a place is worth what it would lose times the
+//! probability that the demand still to come needs it (Littlewood's rule, 1972).
+
+use super::{
+    mix::Kind,
+    shape::{Models, WHOLE},
+    state::State,
+};
+
+/// Steps that probabilities are rounded to. Prices, and with them every node's score, then change seldom.
+const STEPS: f64 = 16.0;
+
+/// What the places that several accelerators need are worth, and how scarce models are.
+#[derive(Clone, Debug, Default)]
+pub struct Reserve {
+    families: Vec<Family>,
+    /// Sets of models that pods are bound to, and the thousandths that those pods take of each pod that arrives.
+    bound: Vec<(Models, f64)>,
+    /// By model: how much more what is free there counts, in [`STEPS`].
+    scarcity: Vec<i64>,
+}
+
+/// Pods of as many accelerators and the same models.
+#[derive(Clone, Debug)]
+struct Family {
+    devices: u8,
+    models: Models,
+    /// By cores needed, ascending.
+    tiers: Vec<Tier>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tier {
+    cpu_milli: u32,
+    /// Part of all pods.
+    part: f64,
+    /// What a place that can take this tier is worth, in millionths of an accelerator.
+    price: i64,
+}
+
+/// What the cluster can still take, as far as the value of its nodes tells.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// Thousandths that nodes can still take, by model.
+    pub milli_by_model: Vec<f64>,
+    /// Pods that are still to come until everything is full.
+    pub pods: f64,
+}
+
+impl Reserve {
+    /// Nothing is scarce yet.
+    pub fn new(kinds: &[Kind]) -> Self {
+        let mut reserve = Self { scarcity: vec![0; 64], ..Self::default() };
+        for kind in kinds {
+            let shape = kind.shape;
+            if shape.devices > 1 {
+                reserve.family(shape.devices, shape.models).add(shape.cpu_milli, kind.part);
+            }
+            if shape.devices > 0 && shape.models != Models::ANY {
+                let milli = kind.part * f64::from(shape.milli());
+                match reserve.bound.iter_mut().find(|(models, _)| *models == shape.models) {
+                    Some((_, sum)) => *sum += milli,
+                    None => reserve.bound.push((shape.models, milli)),
+                }
+            }
+        }
+        reserve
+    }
+
+    fn family(&mut self, devices: u8, models: Models) -> &mut Family {
+        let at = self.families.iter().position(|f| f.devices == devices && f.models == models);
+        let at = at.unwrap_or_else(|| {
+            self.families.push(Family { devices, models, tiers: Vec::new() });
+            self.families.len() - 1
+        });
+        &mut self.families[at]
+    }
+
+    /// A node's worth in millionths of an accelerator: `fill`, which is what it would take from streams, scaled by the
+    /// scarcity of its model, and the places that are kept.
+    pub fn worth(&self, state: &State, fill: i64) -> i64 {
+        let scarcity = self.scarcity.get(usize::from(state.model)).copied().unwrap_or(0);
+        let places = self.families.iter().filter(|f| f.models.contains(state.model)).map(|f| f.worth(state)).max();
+        fill + fill * scarcity / STEPS as i64 + places.unwrap_or(0)
+    }
+
+    /// Whether anything is protected, so that [`Self::update`] has work.
+    pub fn is_empty(&self) -> bool {
+        self.families.is_empty() && self.bound.is_empty()
+    }
+
+    /// Prices anew what `states`, each with the number of its nodes, have left. Says whether any price changed.
+    pub fn update(&mut self, states: &[(State, usize)], outlook: &Outlook) -> bool {
+        let mut changed = false;
+        for family in &mut self.families {
+            changed |= family.update(states, outlook.pods);
+        }
+        let scarcity = self.scarcity_of_models(outlook);
+        changed |= scarcity != self.scarcity;
+        self.scarcity = scarcity;
+        changed
+    }
+
+    fn scarcity_of_models(&self, outlook: &Outlook) -> Vec<i64> {
+        let mut scarcity = vec![0; 64];
+        for (models, _) in &self.bound {
+            let room: f64 =
+                (0u8..).zip(&outlook.milli_by_model).filter(|(m, _)| models.contains(*m)).map(|(_, milli)| milli).sum();
+            let inside = self.bound.iter().filter(|(other, _)| other.0 & !models.0 == 0);
+            let demand = inside.map(|(_, milli)| milli).sum::<f64>() * outlook.pods;
+            if room <= 0.0 {
+                continue;
+            }
+            // The demand's spread, as if it came in whole accelerators.
+            let spread = (demand * f64::from(WHOLE)).sqrt().max(1.0);
+            let steps = (normal_tail((room - demand) / spread) * STEPS).round() as i64;
+            for (_, scarce) in (0u8..).zip(&mut scarcity).filter(|(m, _)| models.contains(*m)) {
+                *scarce = steps.max(*scarce);
+            }
+        }
+        scarcity
+    }
+}
+
+impl Family {
+    fn add(&mut self, cpu_milli: u32, part: f64) {
+        match self.tiers.binary_search_by_key(&cpu_milli, |tier| tier.cpu_milli) {
+            Ok(at) => self.tiers[at].part += part,
+            Err(at) => self.tiers.insert(at, Tier { cpu_milli, part, price: 0 }),
+        }
+    }
+
+    /// How many pods with that need of cores a node takes.
+    fn places(&self, state: &State, cpu_milli: u32) -> u32 {
+        let whole = state.with_free(WHOLE) as u32 / u32::from(self.devices.max(1));
+        whole.min(state.cpu_milli.checked_div(cpu_milli).unwrap_or(whole))
+    }
+
+    fn worth(&self, state: &State) -> i64 {
+        let priced = self.tiers.iter().filter(|tier| tier.price > 0);
+        priced.map(|tier| i64::from(self.places(state, tier.cpu_milli)) * tier.price).max().unwrap_or(0)
+    }
+
+    fn update(&mut self, states: &[(State, usize)], pods: f64) -> bool {
+        let mut places = vec![0.0; self.tiers.len()];
+        for (state, count) in states {
+            if !self.models.contains(state.model) || state.with_free(WHOLE) < usize::from(self.devices) {
+                continue;
+            }
+            for (sum, tier) in places.iter_mut().zip(&self.tiers) {
+                *sum += f64::from(self.places(state, tier.cpu_milli)) * *count as f64;
+            }
+        }
+        // Whoever needs more cores competes for the same places.
+        let mut demand = 0.0;
+        let mut chances = vec![0.0; self.tiers.len()];
+        for ((chance, tier), places) in chances.iter_mut().zip(&self.tiers).zip(&places).rev() {
+            demand += tier.part * pods;
+            *chance = if *places > 0.0 { at_least(demand, *places) } else { 0.0 };
+        }
+        let (mut highest, mut changed) = (0.0f64, false);
+        for (tier, chance) in self.tiers.iter_mut().zip(chances) {
+            highest = highest.max(chance);
+            let value = f64::from(self.devices) * f64::from(WHOLE) * 1000.0;
+            let price = ((highest * STEPS).round() / STEPS * value) as i64;
+            changed |= price != tier.price;
+            tier.price = price;
+        }
+        changed
+    }
+}
+
+/// The probability that a Poisson variable of mean `mean` is at least `least`.
+fn at_least(mean: f64, least: f64) -> f64 {
+    if mean <= 0.0 {
+        return 0.0;
+    }
+    if mean > 200.0 || least > 400.0 {
+        return normal_tail((least - 0.5 - mean) / mean.sqrt());
+    }
+    let (mut term, mut below, mut i) = ((-mean).exp(), 0.0, 0.0);
+    while i < least {
+        below += term;
+        i += 1.0;
+        term *= mean / i;
+    }
+    (1.0 - below).max(0.0)
+}
+
+/// The probability that a normal variable is over `z` deviations, by the logistic curve (within 0.01).
+fn normal_tail(z: f64) -> f64 {
+    1.0 / (1.0 + (1.702 * z).exp())
+}
