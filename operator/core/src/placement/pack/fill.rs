@@ -22,7 +22,7 @@ const SEED: u64 = 7;
 /// States of which the fill is remembered at most.
 const MOST_REMEMBERED: usize = 1 << 19;
 /// A core that a pod without accelerators takes is worth this part of the accelerators that come with a core.
-const CORE_PART: u64 = 4;
+const CORE_PART: u64 = 6;
 
 /// The policy, for one mix of pods.
 #[derive(Debug, Default)]

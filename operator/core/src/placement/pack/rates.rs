@@ -16,9 +16,12 @@ const SOFT: f64 = 0.004;
 const LOWEST: f64 = 0.1;
 const HIGHEST: f64 = 3.0;
 
+/// The part of the demand that pods of one accelerator must be for streams to offer them alone.
+const ENOUGH: f64 = 0.1;
+
 /// A rate for each kind, given the nodes by state and number.
 pub fn consistent(kinds: &[Kind], nodes: &[(State, usize)], draw: &Draw) -> Vec<f64> {
-    let mut rates = vec![1.0; kinds.len()];
+    let mut rates = first(kinds);
     for round in 0..ROUNDS {
         let draw = Draw { seed: draw.seed.wrapping_add(1 + round), ..*draw };
         let taken = taken(kinds, &rates, nodes, &draw);
@@ -31,7 +34,6 @@ pub fn consistent(kinds: &[Kind], nodes: &[(State, usize)], draw: &Draw) -> Vec<
             break;
         }
         for ((kind, rate), taken) in kinds.iter().zip(&mut rates).zip(&taken) {
-            // What needs several accelerators is protected in another way.
             if kind.shape.devices < 2 {
                 let ratio = (kind.part * pods + soft) / (taken + soft);
                 *rate = (*rate * ratio.sqrt()).clamp(LOWEST, HIGHEST);
@@ -40,6 +42,16 @@ pub fn consistent(kinds: &[Kind], nodes: &[(State, usize)], draw: &Draw) -> Vec<
         level(kinds, &mut rates);
     }
     rates
+}
+
+/// All alike, but pods of several accelerators only where there is little else: what they need is kept for them in
+/// another way, and in streams they would only be noise.
+fn first(kinds: &[Kind]) -> Vec<f64> {
+    let milli = |may: &dyn Fn(u8) -> bool| -> f64 {
+        kinds.iter().filter(|k| may(k.shape.devices)).map(|k| k.part * f64::from(k.shape.milli())).sum()
+    };
+    let several = if milli(&|n| n == 1) >= ENOUGH * milli(&|_| true) { 0.0 } else { 1.0 };
+    kinds.iter().map(|k| if k.shape.devices > 1 { several } else { 1.0 }).collect()
 }
 
 /// How many pods of each kind the nodes take together.
