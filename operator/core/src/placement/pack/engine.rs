@@ -66,6 +66,9 @@ impl Engine {
         self.learn(shape);
         if self.pause == 0 {
             self.pause = LEAST_PAUSE.max(self.packer.groups() / 16);
+            if let Some(lessons) = &self.lessons {
+                self.policy.learn(&lessons.mix);
+            }
             if self.policy.update(&self.packer) {
                 self.packer.forget_scores();
             }

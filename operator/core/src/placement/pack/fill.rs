@@ -31,6 +31,8 @@ pub struct Fill {
     reserve: Reserve,
     fills: HashMap<State, i64, FastHash>,
     mean_milli: f64,
+    /// Pods that the mix was learned from; infinite where it was told.
+    seen: f64,
 }
 
 impl Fill {
@@ -42,12 +44,22 @@ impl Fill {
         }
         let draw = Draw { streams: STREAMS, length: LENGTH, seed: SEED, core_worth: core_worth(nodes) };
         let rates = rates::consistent(&kinds, nodes, &Draw { streams: 4 * STREAMS, ..draw });
+        let mut reserve = Reserve::default();
+        reserve.learn(&kinds);
         Self {
             streams: Streams::draw(&kinds, &rates, &draw),
-            reserve: Reserve::new(&kinds),
+            reserve,
             fills: HashMap::default(),
             mean_milli: mix.mean_milli(),
+            seen: f64::INFINITY,
         }
+    }
+
+    /// Takes in what `mix` tells by now of pods that few places can take; the streams stay as they were drawn.
+    pub fn learn(&mut self, mix: &Mix) {
+        self.reserve.learn(&mix.kinds());
+        self.mean_milli = mix.mean_milli();
+        self.seen = mix.total() as f64;
     }
 
     /// Prices anew what is left for pods that few places can take. Says whether scores changed.
@@ -64,7 +76,7 @@ impl Fill {
             }
         }
         let pods = milli_by_model.iter().sum::<f64>() / self.mean_milli.max(1.0);
-        self.reserve.update(&states, &Outlook { milli_by_model, pods })
+        self.reserve.update(&states, &Outlook { milli_by_model, pods, seen: self.seen })
     }
 
     /// What a node would take from a stream in the mean, in millionths of an accelerator.

@@ -48,26 +48,29 @@ pub struct Outlook {
     pub milli_by_model: Vec<f64>,
     /// Pods that are still to come until everything is full.
     pub pods: f64,
+    /// Pods that the mix was learned from; infinite where it was told.
+    pub seen: f64,
 }
 
 impl Reserve {
-    /// Nothing is scarce yet.
-    pub fn new(kinds: &[Kind]) -> Self {
-        let mut reserve = Self { scarcity: vec![0; 64], ..Self::default() };
+    /// Takes in how often pods arrive that few places can take. Prices stay until the next [`Self::update`].
+    pub fn learn(&mut self, kinds: &[Kind]) {
+        self.scarcity.resize(64, 0);
+        self.bound.clear();
+        self.families.iter_mut().flat_map(|family| &mut family.tiers).for_each(|tier| tier.part = 0.0);
         for kind in kinds {
             let shape = kind.shape;
             if shape.devices > 1 {
-                reserve.family(shape.devices, shape.models).add(shape.cpu_milli, kind.part);
+                self.family(shape.devices, shape.models).add(shape.cpu_milli, kind.part);
             }
             if shape.devices > 0 && shape.models != Models::ANY {
                 let milli = kind.part * f64::from(shape.milli());
-                match reserve.bound.iter_mut().find(|(models, _)| *models == shape.models) {
+                match self.bound.iter_mut().find(|(models, _)| *models == shape.models) {
                     Some((_, sum)) => *sum += milli,
-                    None => reserve.bound.push((shape.models, milli)),
+                    None => self.bound.push((shape.models, milli)),
                 }
             }
         }
-        reserve
     }
 
     fn family(&mut self, devices: u8, models: Models) -> &mut Family {
@@ -96,7 +99,7 @@ impl Reserve {
     pub fn update(&mut self, states: &[(State, usize)], outlook: &Outlook) -> bool {
         let mut changed = false;
         for family in &mut self.families {
-            changed |= family.update(states, outlook.pods);
+            changed |= family.update(states, outlook);
         }
         let scarcity = self.scarcity_of_models(outlook);
         changed |= scarcity != self.scarcity;
@@ -144,7 +147,7 @@ impl Family {
         priced.map(|tier| i64::from(self.places(state, tier.cpu_milli)) * tier.price).max().unwrap_or(0)
     }
 
-    fn update(&mut self, states: &[(State, usize)], pods: f64) -> bool {
+    fn update(&mut self, states: &[(State, usize)], outlook: &Outlook) -> bool {
         let mut places = vec![0.0; self.tiers.len()];
         for (state, count) in states {
             if !self.models.contains(state.model) || state.with_free(WHOLE) < usize::from(self.devices) {
@@ -158,8 +161,8 @@ impl Family {
         let mut demand = 0.0;
         let mut chances = vec![0.0; self.tiers.len()];
         for ((chance, tier), places) in chances.iter_mut().zip(&self.tiers).zip(&places).rev() {
-            demand += tier.part * pods;
-            *chance = if *places > 0.0 { at_least(demand, *places) } else { 0.0 };
+            demand += tier.part * outlook.pods;
+            *chance = if *places > 0.0 { at_least(demand, *places, outlook.pods / outlook.seen) } else { 0.0 };
         }
         let (mut highest, mut changed) = (0.0f64, false);
         for (tier, chance) in self.tiers.iter_mut().zip(chances) {
@@ -173,13 +176,14 @@ impl Family {
     }
 }
 
-/// The probability that a Poisson variable of mean `mean` is at least `least`.
-fn at_least(mean: f64, least: f64) -> f64 {
+/// The probability that the demand is at least `least` where `mean` is expected: Poisson, wider by what isn't known of
+/// its mean, which was learned from pods of which `ahead` times as many are still to come.
+fn at_least(mean: f64, least: f64, ahead: f64) -> f64 {
     if mean <= 0.0 {
         return 0.0;
     }
-    if mean > 200.0 || least > 400.0 {
-        return normal_tail((least - 0.5 - mean) / mean.sqrt());
+    if mean > 200.0 || least > 400.0 || ahead > 0.0 {
+        return normal_tail((least - 0.5 - mean) / (mean * (1.0 + ahead)).sqrt());
     }
     let (mut term, mut below, mut i) = ((-mean).exp(), 0.0, 0.0);
     while i < least {
