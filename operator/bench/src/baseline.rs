@@ -8,7 +8,7 @@ use eai_core::placement::pack::{Choice, Policy, Shape, State};
 pub struct BestFit;
 
 impl Policy for BestFit {
-    fn choose(&mut self, state: &State, shape: &Shape) -> Choice {
+    fn choose(&mut self, state: &State, _worth: i64, shape: &Shape) -> Choice {
         let cpu = f64::from(state.cpu_milli - shape.cpu_milli) / 128_000.0 * 0.5;
         let devices = f64::from(state.free_milli() - shape.milli()) / 8_000.0 * 0.5;
         let score = ((1.0 - (cpu + devices)) * 100.0) as i64;
@@ -67,7 +67,7 @@ impl Fgd {
 }
 
 impl Policy for Fgd {
-    fn choose(&mut self, state: &State, shape: &Shape) -> Choice {
+    fn choose(&mut self, state: &State, _worth: i64, shape: &Shape) -> Choice {
         let before = self.fragments(state);
         let score = |from| {
             let lost = before - self.fragments(&state.with(shape, from));

@@ -1,1 +1,32 @@
-fn main(){}
+//! `eai-bench`: measures EAI's placement on published traces.
+
+mod args;
+mod baseline;
+mod compare;
+mod policy;
+mod random;
+mod replay;
+mod report;
+mod scale;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Bench, Command};
+
+fn main() -> ExitCode {
+    let done = match Bench::parse().command {
+        Command::Placement(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Scale(args) => scale::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

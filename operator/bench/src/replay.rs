@@ -27,20 +27,39 @@ pub struct Outcome {
     pub cpu_arrived_milli: u64,
     /// How long each decision took, in nanoseconds, in order.
     pub nanos: Vec<u64>,
+    /// How long the policy took to get ready, in nanoseconds.
+    pub ready_nanos: u64,
 }
 
-/// Replays `trace` through `placer`.
-pub fn replay(trace: &Trace, placer: &mut impl Placer) -> Outcome {
+impl Outcome {
+    /// Decisions in a second, getting ready included.
+    pub fn decisions_per_s(&self) -> f64 {
+        let nanos = self.ready_nanos + self.nanos.iter().sum::<u64>();
+        self.nanos.len() as f64 * 1e9 / nanos.max(1) as f64
+    }
+
+    /// The microseconds that `part` of the decisions, between 0 and 1, took at most.
+    pub fn quantile_us(&self, part: f64) -> f64 {
+        let mut nanos = self.nanos.clone();
+        nanos.sort_unstable();
+        let at = ((nanos.len() as f64 * part).ceil() as usize).clamp(1, nanos.len().max(1)) - 1;
+        nanos.get(at).copied().unwrap_or(0) as f64 / 1000.0
+    }
+}
+
+/// Replays `trace` through `placer`, which began to get ready at `start`.
+pub fn replay(trace: &Trace, placer: &mut impl Placer, start: Instant) -> Outcome {
+    let ready_nanos = nanos_since(start);
     let ids: Vec<ShapeId> = trace.pods.iter().map(|pod| placer.shape(*pod)).collect();
     let capacity = trace.capacity_milli() as f64;
-    let mut outcome = Outcome { nanos: Vec::with_capacity(trace.arrivals.len()), ..Outcome::default() };
+    let mut outcome = Outcome { nanos: Vec::with_capacity(trace.arrivals.len()), ready_nanos, ..Outcome::default() };
     let (mut arrived, mut allocated) = (0u64, 0u64);
     let (mut at_100, mut at_130) = (Mean::default(), Mean::default());
     for &row in &trace.arrivals {
         let pod = &trace.pods[row as usize];
         let start = Instant::now();
         let placed = placer.place(ids[row as usize]).is_some();
-        outcome.nanos.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        outcome.nanos.push(nanos_since(start));
         arrived += u64::from(pod.milli());
         if placed {
             allocated += u64::from(pod.milli());
@@ -59,6 +78,10 @@ pub fn replay(trace: &Trace, placer: &mut impl Placer) -> Outcome {
     outcome.alloc_at_100 = at_100.mean();
     outcome.alloc_at_130 = at_130.mean();
     outcome
+}
+
+fn nanos_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[derive(Default)]

@@ -69,9 +69,7 @@ impl Engine {
             if let Some(lessons) = &self.lessons {
                 self.policy.learn(&lessons.mix);
             }
-            if self.policy.update(&self.packer) {
-                self.packer.forget_scores();
-            }
+            self.policy.update(&mut self.packer);
         }
         self.pause -= 1;
         let placement = self.packer.best(shape, &mut self.policy)?;

@@ -10,7 +10,7 @@ use super::{
     mix::Mix,
     packer::{Choice, Packer, Policy},
     rates,
-    reserve::{Outlook, Reserve},
+    reserve::{Change, Outlook, Reserve},
     shape::Shape,
     state::State,
     streams::{Draw, Streams},
@@ -62,10 +62,11 @@ impl Fill {
         self.seen = mix.total() as f64;
     }
 
-    /// Prices anew what is left for pods that few places can take. Says whether scores changed.
-    pub fn update(&mut self, packer: &Packer) -> bool {
+    /// Prices anew what is left for pods that few places can take. The packer forgets the
+    /// scores that no longer hold.
+    pub fn update(&mut self, packer: &mut Packer) {
         if self.reserve.is_empty() {
-            return false;
+            return;
         }
         let states: Vec<(State, usize)> = packer.states().map(|(state, n)| (*state, n)).collect();
         let mut milli_by_model = vec![0.0; 64];
@@ -76,7 +77,11 @@ impl Fill {
             }
         }
         let pods = milli_by_model.iter().sum::<f64>() / self.mean_milli.max(1.0);
-        self.reserve.update(&states, &Outlook { milli_by_model, pods, seen: self.seen })
+        match self.reserve.update(&states, &Outlook { milli_by_model, pods, seen: self.seen }) {
+            Change::Nothing => {}
+            Change::Places => packer.forget_scores_of(|state| self.reserve.concerns(state)),
+            Change::Everything => packer.forget_scores(),
+        }
     }
 
     /// What a node would take from a stream in the mean, in millionths of an accelerator.
@@ -95,10 +100,6 @@ impl Fill {
         fill
     }
 
-    fn worth(&mut self, state: &State) -> i64 {
-        let fill = self.fill(state);
-        self.reserve.worth(state, fill)
-    }
 }
 
 /// A core's worth in thousandths of an accelerator: what comes with a core in this cluster, over [`CORE_PART`].
@@ -110,11 +111,15 @@ fn core_worth(nodes: &[(State, usize)]) -> u32 {
 }
 
 impl Policy for Fill {
-    fn choose(&mut self, state: &State, shape: &Shape) -> Choice {
+    fn worth(&mut self, state: &State) -> i64 {
+        let fill = self.fill(state);
+        self.reserve.worth(state, fill)
+    }
+
+    fn choose(&mut self, state: &State, before: i64, shape: &Shape) -> Choice {
         if self.streams.len() == 0 {
             return tightest(state, shape);
         }
-        let before = self.worth(state);
         if !shape.is_share() {
             return Choice { score: self.worth(&state.with(shape, 0)) - before, from: 0 };
         }

@@ -17,9 +17,14 @@ use super::{
 
 /// What places pods: a score for each state a pod fits.
 pub trait Policy {
-    /// How good it is to place a pod of `shape` on a node in `state`, which it fits, and what the accelerator that it
-    /// shares has free now. The highest score wins, the lowest rank among equals.
-    fn choose(&mut self, state: &State, shape: &Shape) -> Choice;
+    /// What a node in `state` is worth to [`Self::choose`]; asked once for all shapes.
+    fn worth(&mut self, _state: &State) -> i64 {
+        0
+    }
+
+    /// How good it is to place a pod of `shape` on a node in `state` and of that worth, which it fits, and what the
+    /// accelerator that it shares has free now. The highest score wins, the lowest rank among equals.
+    fn choose(&mut self, state: &State, worth: i64, shape: &Shape) -> Choice;
 }
 
 /// A score, and which accelerator it is for.
@@ -65,8 +70,10 @@ struct Node {
 #[derive(Debug)]
 struct Group {
     state: State,
-    /// Counts the states that this place in the list was used for.
+    /// Counts the states that this place in the list was used for, and each time its scores were forgotten.
     used: u32,
+    /// What the policy says it is worth, once it was asked.
+    worth: Option<i64>,
     ranks: BTreeSet<u32>,
 }
 
@@ -77,8 +84,16 @@ struct Index {
     round: Option<u32>,
     seen: usize,
     best: BinaryHeap<Entry>,
-    /// By group: what was chosen, and for which use of the group.
-    choices: Vec<Option<(u32, Choice)>>,
+    /// By group: what was chosen.
+    choices: Vec<Chosen>,
+}
+
+/// A choice, and the use of the group that it holds for; 0 where nothing was chosen yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chosen {
+    score: i64,
+    used: u32,
+    from: u16,
 }
 
 /// The lowest-ranked node of a group. Out of date once the group changed.
@@ -166,6 +181,20 @@ impl Packer {
             index.round = None;
             index.choices.clear();
         }
+        self.groups.iter_mut().for_each(|group| group.worth = None);
+    }
+
+    /// Forgets the scores of the states that `which` picks, because they are worth something else now.
+    pub fn forget_scores_of(&mut self, which: impl Fn(&State) -> bool) {
+        for &at in self.by_state.values() {
+            let group = &mut self.groups[at as usize];
+            if which(&group.state) {
+                group.used = group.used.wrapping_add(1);
+                group.worth = None;
+                self.changed.push(at);
+            }
+        }
+        self.trim();
     }
 
     /// Where a pod of this shape is best placed; `None` if it fits no node.
@@ -176,12 +205,12 @@ impl Packer {
         if behind || self.changed.len() - index.seen > live {
             index.best.clear();
             for group in self.by_state.values() {
-                index.look(*group, &self.groups[*group as usize], policy);
+                index.look(*group, &mut self.groups[*group as usize], policy);
             }
             index.round = Some(self.round);
         } else {
             for group in &self.changed[index.seen..] {
-                index.look(*group, &self.groups[*group as usize], policy);
+                index.look(*group, &mut self.groups[*group as usize], policy);
             }
         }
         index.seen = self.changed.len();
@@ -212,6 +241,10 @@ impl Packer {
         self.leave(group, rank);
         let group = self.enter(state, rank);
         self.nodes[node as usize].group = group;
+        self.trim();
+    }
+
+    fn trim(&mut self) {
         if self.changed.len() > 4096.max(8 * self.by_state.len()) {
             self.changed.clear();
             self.round = self.round.wrapping_add(1);
@@ -243,10 +276,12 @@ impl Packer {
 
     fn open(&mut self, state: &State) -> u32 {
         let at = self.unused.pop().unwrap_or_else(|| {
-            self.groups.push(Group { state: *state, used: 0, ranks: BTreeSet::new() });
+            self.groups.push(Group { state: *state, used: 1, worth: None, ranks: BTreeSet::new() });
             u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
         });
-        self.groups[at as usize].state = *state;
+        let group = &mut self.groups[at as usize];
+        group.state = *state;
+        group.worth = None;
         self.by_state.insert(*state, at);
         at
     }
@@ -254,23 +289,21 @@ impl Packer {
 
 impl Index {
     /// Enters a group's lowest-ranked node, if a pod fits there.
-    fn look(&mut self, at: u32, group: &Group, policy: &mut impl Policy) {
+    fn look(&mut self, at: u32, group: &mut Group, policy: &mut impl Policy) {
         let Some(&rank) = group.ranks.first() else { return };
         if !group.state.fits(&self.shape) {
             return;
         }
         if self.choices.len() <= at as usize {
-            self.choices.resize(at as usize + 1, None);
+            self.choices.resize(at as usize + 1, Chosen::default());
         }
-        let choice = match self.choices[at as usize] {
-            Some((used, choice)) if used == group.used => choice,
-            _ => {
-                let choice = policy.choose(&group.state, &self.shape);
-                self.choices[at as usize] = Some((group.used, choice));
-                choice
-            }
-        };
-        let entry = Entry { score: choice.score, rank: Reverse(rank), group: at, used: group.used, from: choice.from };
-        self.best.push(entry);
+        let chosen = &mut self.choices[at as usize];
+        if chosen.used != group.used {
+            let worth = *group.worth.get_or_insert_with(|| policy.worth(&group.state));
+            let Choice { score, from } = policy.choose(&group.state, worth, &self.shape);
+            *chosen = Chosen { score, used: group.used, from };
+        }
+        let Chosen { score, used, from } = *chosen;
+        self.best.push(Entry { score, rank: Reverse(rank), group: at, used, from });
     }
 }

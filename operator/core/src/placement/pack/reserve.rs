@@ -23,6 +23,17 @@ pub struct Reserve {
     scarcity: Vec<i64>,
 }
 
+/// What an update changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// No price.
+    Nothing,
+    /// What places cost, which only nodes that [`Reserve::concerns`] have.
+    Places,
+    /// What every node is worth.
+    Everything,
+}
+
 /// Pods of as many accelerators and the same models.
 #[derive(Clone, Debug)]
 struct Family {
@@ -90,21 +101,28 @@ impl Reserve {
         fill + fill * scarcity / STEPS as i64 + places.unwrap_or(0)
     }
 
+    /// Whether a node's worth depends on what places cost.
+    pub fn concerns(&self, state: &State) -> bool {
+        self.families.iter().any(|f| f.models.contains(state.model) && state.with_free(WHOLE) >= usize::from(f.devices))
+    }
+
     /// Whether anything is protected, so that [`Self::update`] has work.
     pub fn is_empty(&self) -> bool {
         self.families.is_empty() && self.bound.is_empty()
     }
 
-    /// Prices anew what `states`, each with the number of its nodes, have left. Says whether any price changed.
-    pub fn update(&mut self, states: &[(State, usize)], outlook: &Outlook) -> bool {
-        let mut changed = false;
+    /// Prices anew what `states`, each with the number of its nodes, have left. Says what changed.
+    pub fn update(&mut self, states: &[(State, usize)], outlook: &Outlook) -> Change {
+        let mut places = false;
         for family in &mut self.families {
-            changed |= family.update(states, outlook);
+            places |= family.update(states, outlook);
         }
         let scarcity = self.scarcity_of_models(outlook);
-        changed |= scarcity != self.scarcity;
-        self.scarcity = scarcity;
-        changed
+        if scarcity != self.scarcity {
+            self.scarcity = scarcity;
+            return Change::Everything;
+        }
+        if places { Change::Places } else { Change::Nothing }
     }
 
     fn scarcity_of_models(&self, outlook: &Outlook) -> Vec<i64> {

@@ -1,10 +1,12 @@
 //! What a node has free, in a form in which interchangeable nodes are equal.
 
+use std::hash::{Hash, Hasher};
+
 use super::shape::{MOST_DEVICES, Shape, WHOLE};
 
 /// What a node has free. Accelerators are kept in ascending order of what they have free, because which is which makes
 /// no difference; so equal states are interchangeable nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     /// Cores, in thousandths.
     pub cpu_milli: u32,
@@ -15,6 +17,19 @@ pub struct State {
     len: u8,
     /// Thousandths free; ascending up to `len`, 0 from there.
     free: [u16; MOST_DEVICES],
+}
+
+impl Hash for State {
+    /// In as few words as the accelerators there are take: states are looked up all the time.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.cpu_milli) << 32 | u64::from(self.memory_mib));
+        let mut word = u64::from(self.model) << 8 | u64::from(self.len);
+        for four in self.free().chunks(4) {
+            state.write_u64(word);
+            word = four.iter().fold(0, |word, &free| word << 16 | u64::from(free));
+        }
+        state.write_u64(word);
+    }
 }
 
 impl State {
