@@ -70,6 +70,11 @@ contracts-deep: ## The contracts' fuzzers for a long time
 gas: ## What transactions cost, into target/bench/gas.json
 	npm run -s gas --prefix contracts
 
+.PHONY: bench-placement
+bench-placement: ## Placement against FGD on every workload under DATA, then how its cost grows with the nodes
+	$(CARGO) run -q --release -p eai-bench -- compare --data $(or $(DATA),operator/bench/data)
+	$(CARGO) run -q --release -p eai-bench -- scale --data $(or $(DATA),operator/bench/data)
+
 .PHONY: clean
 clean: ## Remove what was built; the machine-wide cache stays
 	$(OUT)/debug/eai-testbed down || true

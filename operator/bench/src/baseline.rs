@@ -48,7 +48,9 @@ impl Fgd {
             sum += f64::from(n);
             typical.push((shape, f64::from(n)));
         }
-        typical.iter_mut().for_each(|(_, weight)| *weight /= sum);
+        for (_, weight) in &mut typical {
+            *weight /= sum;
+        }
         Self { typical }
     }
 

@@ -34,7 +34,9 @@ pub fn run(args: &Compare) -> Result<(), BenchError> {
         println!("{:<12} FGD @100/@130   @100                          @130                          CPU refused", "");
         let rows: Vec<(String, Vec<Pair>)> =
             runs.iter().map(|(w, traces)| (w.clone(), traces.iter().map(|t| pair(t, mix)).collect())).collect();
-        rows.iter().for_each(|(workload, pairs)| row(workload, pairs));
+        for (workload, pairs) in &rows {
+            row(workload, pairs);
+        }
         let means = |at: usize| rows.iter().map(|(_, pairs)| spread(pairs, &|p| p.over[at]).mean).collect::<Vec<_>>();
         let summary = |values: Vec<f64>| {
             let all = Spread::of(&values);

@@ -1,5 +1,8 @@
 //! `eai-bench`: measures EAI's placement on published traces.
 
+// What is cast are figures to print; the policies they compare with are published in floats.
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
 mod args;
 mod baseline;
 mod compare;
@@ -8,6 +11,8 @@ mod random;
 mod replay;
 mod report;
 mod scale;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::process::ExitCode;

@@ -58,15 +58,15 @@ pub fn replay(trace: &Trace, placer: &mut impl Placer, start: Instant) -> Outcom
     for &row in &trace.arrivals {
         let pod = &trace.pods[row as usize];
         let start = Instant::now();
-        let placed = placer.place(ids[row as usize]).is_some();
+        let fits = placer.place(ids[row as usize]).is_some();
         outcome.nanos.push(nanos_since(start));
         arrived += u64::from(pod.milli());
-        if placed {
+        if fits {
             allocated += u64::from(pod.milli());
         }
         if pod.devices == 0 {
             outcome.cpu_arrived_milli += u64::from(pod.cpu_milli);
-            outcome.cpu_only_refused_milli += if placed { 0 } else { u64::from(pod.cpu_milli) };
+            outcome.cpu_only_refused_milli += if fits { 0 } else { u64::from(pod.cpu_milli) };
         }
         let share = 100.0 * allocated as f64 / capacity;
         match (100.0 * arrived as f64 / capacity).round() as u64 {

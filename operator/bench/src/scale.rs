@@ -29,24 +29,13 @@ pub fn run(args: &Scale) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// The trace with `count` nodes, drawn evenly from its own, and as many arrivals for each node as it has.
+/// The trace with `count` nodes, drawn evenly from its own or repeating them, and as many arrivals for each node as it
+/// has.
 fn grow(trace: &Trace, count: usize) -> Trace {
     let have = trace.nodes.len().max(1);
-    let node = |i: usize| trace.nodes[i * have / count.max(1) % have].0;
-    let step = if count < have { 1 } else { have };
-    // With more nodes than there are, every node is repeated; ranks are shuffled by a stride that has no common factor.
-    let stride = (count / 2 + 1..).find(|s| gcd(*s, count) == 1).unwrap_or(1);
-    let rank = |i: usize| u32::try_from(i * stride % count.max(1)).unwrap_or(u32::MAX);
-    let nodes = (0..count).map(|i| (if step == 1 { node(i) } else { trace.nodes[i % have].0 }, rank(i))).collect();
+    let node = |i: usize| trace.nodes[if count < have { i * have / count } else { i % have }].0;
+    let nodes = (0..count).zip(0..).map(|(i, rank)| (node(i), rank)).collect();
     let arrivals = trace.arrivals.len() * count / have;
-    Trace {
-        nodes,
-        pods: trace.pods.clone(),
-        arrivals: trace.arrivals.iter().copied().cycle().take(arrivals).collect(),
-    }
+    let arrivals = trace.arrivals.iter().copied().cycle().take(arrivals).collect();
+    Trace { nodes, pods: trace.pods.clone(), arrivals }
 }
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-

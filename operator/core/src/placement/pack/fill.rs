@@ -99,7 +99,6 @@ impl Fill {
         self.fills.insert(state, fill);
         fill
     }
-
 }
 
 /// A core's worth in thousandths of an accelerator: what comes with a core in this cluster, over [`CORE_PART`].

@@ -24,7 +24,9 @@ impl Mix {
     /// The mix that `pods` show.
     pub fn of(pods: &[Shape]) -> Self {
         let mut mix = Self::default();
-        pods.iter().for_each(|pod| mix.count(*pod));
+        for pod in pods {
+            mix.count(*pod);
+        }
         mix
     }
 

@@ -1,5 +1,14 @@
 //! Which of many nodes a pod goes to, fast, and so that the most can be placed in the long run.
 
+// Counts and scores are far below 2^52, and what is rounded are estimates; what is promised exactly, what nodes have
+// free, is in integers and never cast down.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
 mod engine;
 mod fill;
 mod hash;
@@ -10,6 +19,8 @@ mod reserve;
 mod shape;
 mod state;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 pub use engine::Engine;
 pub use fill::Fill;

@@ -80,6 +80,7 @@ impl State {
 
     /// The state once a pod of this shape runs here, its share taken from an accelerator with exactly `from` thousandths
     /// free; for pods of whole accelerators `from` makes no difference. The pod must fit.
+    #[must_use]
     pub fn with(&self, shape: &Shape, from: u16) -> Self {
         let mut next = *self;
         next.cpu_milli = next.cpu_milli.saturating_sub(shape.cpu_milli);

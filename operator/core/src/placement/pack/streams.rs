@@ -15,7 +15,7 @@ const CPU_STEP: u32 = 8;
 /// differences.
 #[derive(Clone, Debug, Default)]
 pub struct Streams {
-    streams: Vec<Stream>,
+    all: Vec<Stream>,
     /// Distinct needs of cores, ascending, in thousandths.
     cpus: Vec<u32>,
     /// By cores in steps: how many of `cpus` are no more than the step's start.
@@ -77,19 +77,19 @@ impl Streams {
         let class = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
         let cpu_class = (0..steps).map(|step| class(cpus.partition_point(|&c| c <= step << CPU_STEP))).collect();
         let share_class = (0..=WHOLE).map(|milli| class(shares.partition_point(|&s| s <= milli))).collect();
-        let streams = offers.chunks(length).map(|pods| Stream::new(pods.to_vec(), &cpus, &shares)).collect();
-        Self { streams, cpus, cpu_class, share_class }
+        let all = offers.chunks(length).map(|pods| Stream::new(pods.to_vec(), &cpus, &shares)).collect();
+        Self { all, cpus, cpu_class, share_class }
     }
 
     /// How many streams there are.
     pub fn len(&self) -> usize {
-        self.streams.len()
+        self.all.len()
     }
 
     /// Fills a node in `state` from each stream, every pod that fits in turn, and calls `took` with each one's gain in
     /// millionths of an accelerator and its kind. A node's memory is left out: it is hardly ever what runs short.
     pub fn fill(&self, state: &State, mut took: impl FnMut(i64, u32)) {
-        for stream in &self.streams {
+        for stream in &self.all {
             let mut node = *state;
             let mut left = stream.by_model.get(usize::from(node.model)).copied().unwrap_or(0);
             loop {
@@ -139,14 +139,7 @@ impl Stream {
 }
 
 /// `count` pods in random order, each kind nearly exactly as often as its part times its rate.
-fn offers(
-    kinds: &[Kind],
-    rates: &[f64],
-    rate: f64,
-    count: usize,
-    core_worth: u32,
-    random: &mut Random,
-) -> Vec<Offer> {
+fn offers(kinds: &[Kind], rates: &[f64], rate: f64, count: usize, core_worth: u32, random: &mut Random) -> Vec<Offer> {
     let mut offers = Vec::with_capacity(count);
     let start = random.unit();
     let mut sum = 0.0;
