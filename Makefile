@@ -13,7 +13,7 @@ export CARGO_TERM_COLOR ?= never
 
 .PHONY: help
 help: ## This list
-	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing (as root on Debian or Ubuntu; elsewhere it names it) and build the testbed's programs

@@ -17,9 +17,26 @@ fn devices_free(node: &Node, need: &Need) -> u32 {
     node.devices.iter().filter(|d| need.accepts(d)).fold(0, |sum, d| sum.saturating_add(d.free.min(d.total)))
 }
 
+/// How many pods of `need` nodes hold together.
+pub(super) fn room(nodes: &[Node], need: &Need) -> u64 {
+    nodes.iter().fold(0u64, |sum, node| sum.saturating_add(pods_on(node, need)))
+}
+
+/// Gives back what `pods` pods of `need` took on a node, no more than there is in all.
+pub(super) fn release(node: &mut Node, need: &Need, pods: u32) {
+    node.cpu_millis = node.cpu_millis.saturating_add(need.cpu_millis.saturating_mul(u64::from(pods)));
+    node.memory_bytes = node.memory_bytes.saturating_add(need.memory_bytes.saturating_mul(u64::from(pods)));
+    let mut devices = need.count.saturating_mul(pods);
+    for d in node.devices.iter_mut().filter(|d| need.accepts(d)) {
+        let back = d.total.saturating_sub(d.free).min(devices);
+        d.free += back;
+        devices -= back;
+    }
+}
+
 /// Accelerators that would be left free on a member after `pods` pods, or what is missing for them.
 pub(super) fn fit(member: &Member, need: &Need, pods: u32) -> Result<u64, Shortage> {
-    let room = member.nodes.iter().fold(0u64, |sum, node| sum.saturating_add(pods_on(node, need)));
+    let room = room(&member.nodes, need);
     if room < u64::from(pods) {
         return Err(shortage(member, need, pods, room));
     }

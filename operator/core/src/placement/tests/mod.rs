@@ -1,4 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
+mod check;
+mod fair;
+mod preempt;
+
 use proptest::prelude::*;
 
 use super::*;
