@@ -3,7 +3,7 @@
 //! A node is worth what it would still take from streams of the pods that arrive, and what is kept on it for pods that
 //! few places can take. A pod goes where that worth falls least; a pod that fits somewhere is always placed.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::BuildHasher as _};
 
 use super::{
     hash::FastHash,
@@ -29,7 +29,8 @@ const CORE_PART: u64 = 6;
 pub struct Fill {
     streams: Streams,
     reserve: Reserve,
-    fills: HashMap<State, i64, FastHash>,
+    /// By a state's fingerprint. Should two ever clash, a score is off, but never what fits.
+    fills: HashMap<u64, i64, FastHash>,
     mean_milli: f64,
     /// Pods that the mix was learned from; infinite where it was told.
     seen: f64,
@@ -87,7 +88,8 @@ impl Fill {
     /// What a node would take from a stream in the mean, in millionths of an accelerator.
     fn fill(&mut self, state: &State) -> i64 {
         let state = state.coarse();
-        if let Some(fill) = self.fills.get(&state) {
+        let print = FastHash.hash_one(state);
+        if let Some(fill) = self.fills.get(&print) {
             return *fill;
         }
         let mut sum = 0;
@@ -96,7 +98,7 @@ impl Fill {
         if self.fills.len() >= MOST_REMEMBERED {
             self.fills.clear();
         }
-        self.fills.insert(state, fill);
+        self.fills.insert(print, fill);
         fill
     }
 }

@@ -23,7 +23,8 @@ pub trait Policy {
     }
 
     /// How good it is to place a pod of `shape` on a node in `state` and of that worth, which it fits, and what the
-    /// accelerator that it shares has free now. The highest score wins, the lowest rank among equals.
+    /// accelerator that it shares has free now. The highest score wins, the lowest rank among equals. The pod's memory
+    /// makes no difference to the score.
     fn choose(&mut self, state: &State, worth: i64, shape: &Shape) -> Choice;
 }
 
@@ -55,6 +56,9 @@ pub struct Packer {
     node_at_rank: Vec<u32>,
     shapes: Vec<Index>,
     by_shape: HashMap<Shape, u32, FastHash>,
+    /// What was chosen for shapes that are alike but for their memory: policies don't look at it.
+    kin: Vec<Vec<Chosen>>,
+    by_kin: HashMap<Shape, usize, FastHash>,
     /// Groups that changed, in order; started afresh now and then.
     changed: Vec<u32>,
     /// Counts the fresh starts. A shape that is behind looks at all groups.
@@ -84,11 +88,11 @@ struct Index {
     round: Option<u32>,
     seen: usize,
     best: BinaryHeap<Entry>,
-    /// By group: what was chosen.
-    choices: Vec<Chosen>,
+    /// Whose choices it shares.
+    kin: usize,
 }
 
-/// A choice, and the use of the group that it holds for; 0 where nothing was chosen yet.
+/// A choice for a group, and the use of the group that it holds for; 0 where nothing was chosen yet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Chosen {
     score: i64,
@@ -118,6 +122,8 @@ impl Packer {
             node_at_rank: vec![u32::MAX; nodes.len()],
             shapes: Vec::new(),
             by_shape: HashMap::default(),
+            kin: Vec::new(),
+            by_kin: HashMap::default(),
             changed: Vec::new(),
             round: 0,
         };
@@ -170,7 +176,11 @@ impl Packer {
         let id = *self.by_shape.entry(shape).or_insert(next);
         if id == next {
             let best = BinaryHeap::new();
-            self.shapes.push(Index { shape, round: None, seen: 0, best, choices: Vec::new() });
+            let kin = *self.by_kin.entry(Shape { memory_mib: 0, ..shape }).or_insert(self.kin.len());
+            if kin == self.kin.len() {
+                self.kin.push(Vec::new());
+            }
+            self.shapes.push(Index { shape, round: None, seen: 0, best, kin });
         }
         ShapeId(id)
     }
@@ -179,8 +189,8 @@ impl Packer {
     pub fn forget_scores(&mut self) {
         for index in &mut self.shapes {
             index.round = None;
-            index.choices.clear();
         }
+        self.kin.iter_mut().for_each(Vec::clear);
         self.groups.iter_mut().for_each(|group| group.worth = None);
     }
 
@@ -200,17 +210,18 @@ impl Packer {
     /// Where a pod of this shape is best placed; `None` if it fits no node.
     pub fn best(&mut self, shape: ShapeId, policy: &mut impl Policy) -> Option<Placement> {
         let index = self.shapes.get_mut(shape.0 as usize)?;
+        let choices = &mut self.kin[index.kin];
         let live = self.by_state.len();
         let behind = index.round != Some(self.round) || index.best.len() > 4 * live + 64;
         if behind || self.changed.len() - index.seen > live {
             index.best.clear();
             for group in self.by_state.values() {
-                index.look(*group, &mut self.groups[*group as usize], policy);
+                index.look(*group, &mut self.groups[*group as usize], choices, policy);
             }
             index.round = Some(self.round);
         } else {
             for group in &self.changed[index.seen..] {
-                index.look(*group, &mut self.groups[*group as usize], policy);
+                index.look(*group, &mut self.groups[*group as usize], choices, policy);
             }
         }
         index.seen = self.changed.len();
@@ -289,15 +300,15 @@ impl Packer {
 
 impl Index {
     /// Enters a group's lowest-ranked node, if a pod fits there.
-    fn look(&mut self, at: u32, group: &mut Group, policy: &mut impl Policy) {
+    fn look(&mut self, at: u32, group: &mut Group, choices: &mut Vec<Chosen>, policy: &mut impl Policy) {
         let Some(&rank) = group.ranks.first() else { return };
         if !group.state.fits(&self.shape) {
             return;
         }
-        if self.choices.len() <= at as usize {
-            self.choices.resize(at as usize + 1, Chosen::default());
+        if choices.len() <= at as usize {
+            choices.resize(at as usize + 1, Chosen::default());
         }
-        let chosen = &mut self.choices[at as usize];
+        let chosen = &mut choices[at as usize];
         if chosen.used != group.used {
             let worth = *group.worth.get_or_insert_with(|| policy.worth(&group.state));
             let Choice { score, from } = policy.choose(&group.state, worth, &self.shape);

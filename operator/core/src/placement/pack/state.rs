@@ -4,8 +4,8 @@ use std::hash::{Hash, Hasher};
 
 use super::shape::{MOST_DEVICES, Shape, WHOLE};
 
-/// What a node has free. Accelerators are kept in ascending order of what they have free, because which is which makes
-/// no difference; so equal states are interchangeable nodes.
+/// What a node has free. Accelerators are kept in ascending order of what they have free, those with nothing left out,
+/// because which is which makes no difference; so equal states are interchangeable nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     /// Cores, in thousandths.
@@ -15,7 +15,7 @@ pub struct State {
     /// The model's number.
     pub model: u8,
     len: u8,
-    /// Thousandths free; ascending up to `len`, 0 from there.
+    /// Thousandths free; over 0 and ascending up to `len`, 0 from there.
     free: [u16; MOST_DEVICES],
 }
 
@@ -46,7 +46,7 @@ impl State {
         Self { cpu_milli: self.cpu_milli / 500 * 500, memory_mib: 0, ..*self }
     }
 
-    /// What each accelerator has free, in thousandths, ascending.
+    /// What each accelerator that isn't full has free, in thousandths, ascending.
     pub fn free(&self) -> &[u16] {
         &self.free[..usize::from(self.len)]
     }
@@ -83,39 +83,27 @@ impl State {
     #[must_use]
     pub fn with(&self, shape: &Shape, from: u16) -> Self {
         let mut next = *self;
-        next.cpu_milli = next.cpu_milli.saturating_sub(shape.cpu_milli);
         next.memory_mib = next.memory_mib.saturating_sub(shape.memory_mib);
-        if shape.is_share() {
-            if let Some(at) = self.free().iter().position(|&f| f == from) {
-                next.free[at] = from.saturating_sub(shape.share_milli);
-                next.sift_down(at);
-            }
-        } else {
-            next.take_whole(usize::from(shape.devices.min(self.len)));
-        }
+        let from = if shape.is_share() { from } else { 0 };
+        next.take(shape, from);
         next
     }
 
-    /// Takes what a pod of this shape needs, a share from the tightest accelerator that has it. The pod must fit; memory
-    /// is left alone.
-    pub(super) fn take_tightest(&mut self, shape: &Shape) {
+    /// Takes the cores and accelerators that a pod of this shape needs, a share from the tightest accelerator with at
+    /// least `from` thousandths free. The pod must fit.
+    pub(super) fn take(&mut self, shape: &Shape, from: u16) {
         self.cpu_milli = self.cpu_milli.saturating_sub(shape.cpu_milli);
-        let len = usize::from(self.len);
         if shape.is_share() {
-            if let Some(at) = self.free[..len].iter().position(|&f| f >= shape.share_milli) {
+            if let Some(at) = self.free().iter().position(|&f| f >= from.max(shape.share_milli)) {
                 self.free[at] -= shape.share_milli;
                 self.sift_down(at);
             }
-        } else if shape.devices > 0 {
-            self.take_whole(usize::from(shape.devices).min(len));
+        } else {
+            // Whole ones are the last in order.
+            let left = self.len.saturating_sub(shape.devices);
+            self.free[usize::from(left)..usize::from(self.len)].fill(0);
+            self.len = left;
         }
-    }
-
-    fn take_whole(&mut self, count: usize) {
-        // Whole ones are the last in order: they become the first.
-        let free = &mut self.free[..usize::from(self.len)];
-        free.rotate_right(count);
-        free[..count].fill(0);
     }
 
     /// What accelerators a share could come from have free, each value once, ascending.
@@ -124,12 +112,17 @@ impl State {
         self.free().iter().copied().filter(move |&f| f >= shape.share_milli && last.replace(f) != Some(f))
     }
 
-    /// Restores the order after the value at `at` became smaller.
+    /// Restores the order after the value at `at` became smaller, and leaves it out if it is 0.
     fn sift_down(&mut self, at: usize) {
         let mut at = at;
         while at > 0 && self.free[at - 1] > self.free[at] {
             self.free.swap(at - 1, at);
             at -= 1;
+        }
+        if self.free[0] == 0 {
+            self.free.copy_within(1..usize::from(self.len), 0);
+            self.len = self.len.saturating_sub(1);
+            self.free[usize::from(self.len)] = 0;
         }
     }
 }

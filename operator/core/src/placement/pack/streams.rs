@@ -103,7 +103,7 @@ impl Streams {
                 }
                 let offer = &stream.pods[left.trailing_zeros() as usize];
                 left &= left - 1;
-                node.take_tightest(&offer.shape);
+                node.take(&offer.shape, 0);
                 took(offer.gain, offer.kind);
             }
         }

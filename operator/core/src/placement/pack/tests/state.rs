@@ -25,7 +25,8 @@ fn a_share_comes_from_the_accelerator_that_was_chosen() {
 fn whole_accelerators_are_never_shared_ones() {
     let node = State::new(10_000, 0, 0, 3).with(&pod(0, 1, 1), 1000);
     assert!(node.fits(&whole(0, 2)) && !node.fits(&whole(0, 3)));
-    assert_eq!(node.with(&whole(0, 2), 0).free(), [0, 0, 999]);
+    assert_eq!(node.with(&whole(0, 2), 0).free(), [999]);
+    assert_eq!(node.with(&pod(0, 1, 999), 999).free(), [1000, 1000]);
 }
 
 #[test]
