@@ -1,6 +1,7 @@
 //! One decision.
 
 use super::{
+    ahead::Demand,
     fit::{fit, take},
     model::{Member, Offered, Request, Snapshot},
     refusal::Refusal,
@@ -20,13 +21,33 @@ pub struct Decision {
 /// Among members that fit: one that hasn't failed the job before, then the lowest price, then the fewest accelerators
 /// and cores left over, then the name.
 pub fn decide(snapshot: &mut Snapshot, request: &Request, now: u64) -> Result<Decision, Vec<(String, Refusal)>> {
+    decide_ahead(snapshot, request, now, &mut Demand::default())
+}
+
+/// As [`decide`], but among members of one price the one goes first that loses the least of what it could still take of
+/// the jobs to come.
+pub fn decide_ahead(
+    snapshot: &mut Snapshot,
+    request: &Request,
+    now: u64,
+    demand: &mut Demand,
+) -> Result<Decision, Vec<(String, Refusal)>> {
     let mut refusals = Vec::new();
     let mut best: Option<(Score<'_>, usize, Offered)> = None;
     for (i, member) in snapshot.members.iter().enumerate() {
         match filter(member, request, now) {
             Err(refusal) => refusals.push((member.name.clone(), refusal)),
             Ok((offer, left)) => {
-                let score = Score::new(member, request, offer, left);
+                let failed_before = request.avoid.contains(&member.name);
+                // Worth is looked at only where it can decide: it is what costs time.
+                let dearer = |(other, ..): &(Score<'_>, usize, Offered)| {
+                    (other.failed_before, other.rate) < (failed_before, offer.rate)
+                };
+                if best.as_ref().is_some_and(dearer) {
+                    continue;
+                }
+                let loss = demand.loss(member, &request.need, request.parallelism).unwrap_or(0);
+                let score = Score::new(member, request, offer, loss, left);
                 if best.as_ref().is_none_or(|(other, ..)| score < *other) {
                     best = Some((score, i, offer));
                 }
@@ -47,16 +68,17 @@ pub fn decide(snapshot: &mut Snapshot, request: &Request, now: u64) -> Result<De
 struct Score<'a> {
     failed_before: bool,
     rate: crate::money::Amount,
+    loss: i64,
     devices_left: u64,
     cpu_left: u64,
     name: &'a str,
 }
 
 impl<'a> Score<'a> {
-    fn new(member: &'a Member, request: &Request, offer: Offered, devices_left: u64) -> Self {
+    fn new(member: &'a Member, request: &Request, offer: Offered, loss: i64, devices_left: u64) -> Self {
         let cpu_left = member.nodes.iter().fold(0u64, |sum, n| sum.saturating_add(n.cpu_millis));
         let failed_before = request.avoid.contains(&member.name);
-        Self { failed_before, rate: offer.rate, devices_left, cpu_left, name: &member.name }
+        Self { failed_before, rate: offer.rate, loss, devices_left, cpu_left, name: &member.name }
     }
 }
 

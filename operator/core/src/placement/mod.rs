@@ -1,9 +1,12 @@
 //! Where a job goes: snapshot, filter, score, decide, explain.
 //!
-//! A decision depends on the snapshot and the request alone, so the same input always gives the same answer. The score
-//! here is a plain one, the cheapest offer and then the tightest fit; [`decide`] is the one place a better engine takes
-//! over.
+//! A decision depends on the snapshot, the request and the demand alone, so the same input always gives the same answer.
+//! The cheapest offer wins; among equals [`decide_ahead`] asks [`pack`] which member the jobs to come would miss least,
+//! and [`decide`] takes the tightest fit.
+//!
+//! [`Turns`] says whose turn it is, [`victims`] who gives way, and [`Snapshot::take_out_bad`] what isn't believed.
 
+mod ahead;
 mod check;
 mod decide;
 mod fair;
@@ -16,8 +19,9 @@ mod refusal;
 mod tests;
 mod usage;
 
+pub use ahead::Demand;
 pub use check::{BadInput, MOST_DEVICES, MOST_NODES, MOST_PENDING, MOST_PODS};
-pub use decide::{Decision, decide};
+pub use decide::{Decision, decide, decide_ahead};
 pub use fair::{Queue, Turn, Turns};
 pub use model::{Constraint, Devices, Member, Need, Node, Offered, Request, Snapshot};
 pub use preempt::{Claimant, Running, victims};

@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
+mod ahead;
 mod check;
 mod fair;
 mod preempt;

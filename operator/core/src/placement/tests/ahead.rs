@@ -1,0 +1,54 @@
+//! Decisions that leave room for the jobs to come.
+
+use super::{GPU, NOW, gpus, member, request};
+use crate::placement::{Demand, Need, Node, Snapshot, decide, decide_ahead};
+
+fn machine(cpu_millis: u64, total: u32, free: u32) -> Node {
+    Node { cpu_millis, memory_bytes: 1 << 40, devices: vec![gpus(total, free)] }
+}
+
+fn gang(count: u32) -> Need {
+    Need { cpu_millis: 1000, memory_bytes: 1 << 30, resource: Some(GPU.to_owned()), count, ..Need::default() }
+}
+
+/// Two cores are left with four accelerators, and many with one. A job of a core alone belongs to the second, though the
+/// first is the tighter fit.
+#[test]
+fn cores_that_accelerators_need_are_spared() {
+    let snapshot = || Snapshot {
+        members: vec![member("a", 5, vec![machine(4000, 4, 4)]), member("b", 5, vec![machine(64_000, 1, 1)])],
+    };
+    let jobs = [(gang(1), 20), (request(0, 1).need, 20)];
+    let mut demand = Demand::new(&snapshot(), jobs.iter().map(|(need, pods)| (need, *pods)));
+    assert_eq!(decide(&mut snapshot(), &request(0, 1), NOW).unwrap().member, "a", "plain decisions pack tight");
+    assert_eq!(decide_ahead(&mut snapshot(), &request(0, 1), NOW, &mut demand).unwrap().member, "b");
+}
+
+#[test]
+fn price_comes_first_whatever_is_lost() {
+    let mut snapshot = Snapshot {
+        members: vec![member("a", 4, vec![machine(4000, 4, 4)]), member("b", 5, vec![machine(64_000, 1, 1)])],
+    };
+    let jobs = [(gang(1), 20)];
+    let mut demand = Demand::new(&snapshot, jobs.iter().map(|(need, pods)| (need, *pods)));
+    assert_eq!(decide_ahead(&mut snapshot, &request(0, 1), NOW, &mut demand).unwrap().member, "a");
+}
+
+#[test]
+fn a_gang_still_goes_whole_or_not_at_all() {
+    let nodes = || vec![machine(64_000, 4, 2), machine(64_000, 4, 2)];
+    let mut snapshot = Snapshot { members: vec![member("a", 5, nodes()), member("b", 5, nodes())] };
+    let jobs = [(gang(1), 5), (gang(2), 5)];
+    let mut demand = Demand::new(&snapshot, jobs.iter().map(|(need, pods)| (need, *pods)));
+    assert!(decide_ahead(&mut snapshot, &request(1, 5), NOW, &mut demand).is_err());
+    let went = decide_ahead(&mut snapshot, &request(1, 4), NOW, &mut demand).unwrap().member;
+    let full = |m: &crate::placement::Member| m.nodes.iter().all(|n| n.devices[0].free == 0);
+    assert_eq!(snapshot.members.iter().filter(|m| full(m)).map(|m| m.name.clone()).collect::<Vec<_>>(), [went]);
+}
+
+#[test]
+fn what_is_too_large_to_weigh_is_placed_all_the_same() {
+    let mut snapshot = Snapshot { members: vec![member("a", 5, vec![machine(u64::MAX, 64, 64)])] };
+    let mut demand = Demand::new(&snapshot, [(&gang(1), 5)]);
+    assert_eq!(decide_ahead(&mut snapshot, &request(32, 1), NOW, &mut demand).unwrap().member, "a");
+}
