@@ -79,6 +79,9 @@ pub struct Compare {
     /// Only these workloads.
     #[arg(long, value_delimiter = ',')]
     pub workloads: Vec<String>,
+    /// Workloads made from `default` that stress one thing each, instead of the folder's.
+    #[arg(long)]
+    pub stress: bool,
 }
 
 /// Growing clusters.

@@ -6,6 +6,7 @@ use crate::{
     args::{BenchError, Compare, Mix, Policy},
     policy,
     replay::Outcome,
+    stress,
     trace::Trace,
 };
 
@@ -23,15 +24,18 @@ struct Pair {
 /// Prints a table for each way of knowing the mix.
 pub fn run(args: &Compare) -> Result<(), BenchError> {
     let workloads = if args.workloads.is_empty() { workloads(&args.data) } else { args.workloads.clone() };
-    let runs: Vec<(String, Vec<Trace>)> =
-        workloads.into_iter().map(|w| Ok((w.clone(), traces(&args.data, &w)?))).collect::<Result<_, BenchError>>()?;
+    let runs: Vec<(String, Vec<Trace>)> = if args.stress {
+        stress::workloads(&traces(&args.data, "default")?)
+    } else {
+        workloads.into_iter().map(|w| Ok((w.clone(), traces(&args.data, &w)?))).collect::<Result<_, BenchError>>()?
+    };
     if runs.iter().all(|(_, traces)| traces.is_empty()) {
         return Err(BenchError::Nothing(args.data.display().to_string()));
     }
     published(&runs);
     for mix in [Mix::Given, Mix::Learned] {
         println!("\nPoints over FGD, paired by seed, mix {mix:?}: mean (deviation) [least, most]");
-        println!("{:<12} FGD @100/@130   @100                          @130                          CPU refused", "");
+        println!("{:<15} FGD @100/@130   @100                          @130                          CPU refused", "");
         let rows: Vec<(String, Vec<Pair>)> =
             runs.iter().map(|(w, traces)| (w.clone(), traces.iter().map(|t| pair(t, mix)).collect())).collect();
         for (workload, pairs) in &rows {
@@ -42,7 +46,7 @@ pub fn run(args: &Compare) -> Result<(), BenchError> {
             let all = Spread::of(&values);
             format!("{:+.3}, worst workload {:+.3}", all.mean, all.least)
         };
-        println!("{:<12} @100 {}; @130 {}", "mean", summary(means(0)), summary(means(1)));
+        println!("{:<15} @100 {}; @130 {}", "mean", summary(means(0)), summary(means(1)));
     }
     Ok(())
 }
@@ -79,7 +83,7 @@ fn row(workload: &str, pairs: &[Pair]) {
     let refused = spread(pairs, &|p| p.refused).mean;
     let (per_s, p99) = (spread(pairs, &|p| p.decisions_per_s).mean, spread(pairs, &|p| p.p99_us).mean);
     println!(
-        "{workload:<12} {fgd_100:.2}/{fgd_130:.2}     {over_100}  {over_130}  {refused:+.2} %   {per_s:.0}/s, p99 {p99:.0} us"
+        "{workload:<15} {fgd_100:.2}/{fgd_130:.2}     {over_100}  {over_130}  {refused:+.2} %   {per_s:.0}/s, p99 {p99:.0} us"
     );
 }
 

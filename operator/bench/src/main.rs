@@ -11,6 +11,7 @@ mod random;
 mod replay;
 mod report;
 mod scale;
+mod stress;
 #[cfg(test)]
 mod tests;
 mod trace;
