@@ -6,7 +6,7 @@ use super::{
     packer::{Packer, Placement},
     shape::Shape,
     shape::ShapeId,
-    state::State,
+    state::{CPU_STEP_MILLI, State},
 };
 
 /// Pods after which a mix that is learned is first believed.
@@ -45,7 +45,7 @@ impl Engine {
 
     /// An engine that learns the mix from the pods it is asked to place.
     pub fn learning(nodes: &[(State, u32)]) -> Self {
-        let packer = Packer::new(nodes);
+        let packer = Packer::new(nodes).with_cpu_step(CPU_STEP_MILLI);
         let by_state = packer.states().map(|(state, count)| (*state, count)).collect();
         let lessons = Some(Lessons { mix: Mix::default(), next: FIRST_LESSON });
         Self { packer, policy: Fill::default(), nodes: by_state, lessons, pause: 0 }

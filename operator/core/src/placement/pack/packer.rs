@@ -56,9 +56,11 @@ pub struct Packer {
     node_at_rank: Vec<u32>,
     shapes: Vec<Index>,
     by_shape: HashMap<Shape, u32, FastHash>,
-    /// What was chosen for shapes that are alike but for their memory: policies don't look at it.
+    /// What was chosen for shapes that are alike to the policy: their memory makes no difference to it, and cores only in
+    /// steps of `cpu_step`.
     kin: Vec<Vec<Chosen>>,
     by_kin: HashMap<Shape, usize, FastHash>,
+    cpu_step: u32,
     /// Groups that changed, in order; started afresh now and then.
     changed: Vec<u32>,
     /// Counts the fresh starts. A shape that is behind looks at all groups.
@@ -90,6 +92,8 @@ struct Index {
     best: BinaryHeap<Entry>,
     /// Whose choices it shares.
     kin: usize,
+    /// The shape as policies are told of it.
+    told: Shape,
 }
 
 /// A choice for a group, and the use of the group that it holds for; 0 where nothing was chosen yet.
@@ -124,6 +128,7 @@ impl Packer {
             by_shape: HashMap::default(),
             kin: Vec::new(),
             by_kin: HashMap::default(),
+            cpu_step: 1,
             changed: Vec::new(),
             round: 0,
         };
@@ -137,6 +142,13 @@ impl Packer {
             packer.nodes.push(Node { group, rank });
         }
         packer
+    }
+
+    /// Tells policies of cores in steps, rounded up, so that shapes that hardly differ share their scores.
+    #[must_use]
+    pub fn with_cpu_step(mut self, cpu_step_milli: u32) -> Self {
+        self.cpu_step = cpu_step_milli.max(1);
+        self
     }
 
     /// How many nodes there are.
@@ -176,11 +188,13 @@ impl Packer {
         let id = *self.by_shape.entry(shape).or_insert(next);
         if id == next {
             let best = BinaryHeap::new();
-            let kin = *self.by_kin.entry(Shape { memory_mib: 0, ..shape }).or_insert(self.kin.len());
+            let cpu_milli = shape.cpu_milli.checked_next_multiple_of(self.cpu_step).unwrap_or(shape.cpu_milli);
+            let told = Shape { cpu_milli, memory_mib: 0, ..shape };
+            let kin = *self.by_kin.entry(told).or_insert(self.kin.len());
             if kin == self.kin.len() {
                 self.kin.push(Vec::new());
             }
-            self.shapes.push(Index { shape, round: None, seen: 0, best, kin });
+            self.shapes.push(Index { shape, round: None, seen: 0, best, kin, told });
         }
         ShapeId(id)
     }
@@ -311,7 +325,7 @@ impl Index {
         let chosen = &mut choices[at as usize];
         if chosen.used != group.used {
             let worth = *group.worth.get_or_insert_with(|| policy.worth(&group.state));
-            let Choice { score, from } = policy.choose(&group.state, worth, &self.shape);
+            let Choice { score, from } = policy.choose(&group.state, worth, &self.told);
             *chosen = Chosen { score, used: group.used, from };
         }
         let Chosen { score, used, from } = *chosen;

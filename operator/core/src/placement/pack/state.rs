@@ -4,6 +4,9 @@ use std::hash::{Hash, Hasher};
 
 use super::shape::{MOST_DEVICES, Shape, WHOLE};
 
+/// The steps in which cores count for a node's worth, in thousandths of a core.
+pub(super) const CPU_STEP_MILLI: u32 = 500;
+
 /// What a node has free. Accelerators are kept in ascending order of what they have free, those with nothing left out,
 /// because which is which makes no difference; so equal states are interchangeable nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl State {
 
     /// The state as far as the value of a node goes: cores rounded down to half ones, memory left out.
     pub(super) fn coarse(&self) -> Self {
-        Self { cpu_milli: self.cpu_milli / 500 * 500, memory_mib: 0, ..*self }
+        Self { cpu_milli: self.cpu_milli / CPU_STEP_MILLI * CPU_STEP_MILLI, memory_mib: 0, ..*self }
     }
 
     /// What each accelerator that isn't full has free, in thousandths, ascending.
