@@ -94,7 +94,10 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
             Known { node, report, offers }
         })
         .collect();
-    let snapshot = members::snapshot(&known, jobs.iter().map(AsRef::as_ref));
+    let mut snapshot = members::snapshot(&known, jobs.iter().map(AsRef::as_ref));
+    for bad in snapshot.take_out_bad() {
+        tracing::debug!(%bad, "what a member reports can't be and isn't counted");
+    }
     let offers: HashMap<String, Vec<SignedOffer>> =
         known.into_iter().map(|known| (known.node.name_any(), known.offers)).collect();
     let trouble = hub.desk.has_trouble();
