@@ -67,7 +67,7 @@ async fn a_job_runs_is_paid_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_thousand_jobs_on_a_deposit_for_ten_start_ten_and_the_rest_wait_in_peace() {
     let hub = Operator::new("1.05", BLOCK);
-    hub.enrol("home", 5000);
+    hub.enrol("home", 1000);
     let _agents = Agents::start(&hub.api, Manner::Run(Duration::from_mins(10)));
     for i in 0..1000 {
         hub.submit(&format!("job-{i:04}"), spec());
