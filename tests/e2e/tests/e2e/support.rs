@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use eai_chain::{LeaseId, LeaseView, Reader};
@@ -23,6 +23,9 @@ use serde_json::{Value, json};
 pub const START: u64 = 180;
 /// Seconds that a job may take to its end, or a crowd of jobs to anything.
 pub const END: u64 = 400;
+
+/// Held while a vendor is given money.
+static FUNDING: Mutex<()> = Mutex::new(());
 
 /// Everything that is up.
 pub struct World {
@@ -86,6 +89,8 @@ impl World {
     /// A vendor with `eai` outside the escrow, who has authorised nobody.
     pub fn poor_vendor(&self, name: &str, eai: &str) -> Vendor {
         let eai: Amount = eai.parse().unwrap();
+        // They are paid from one account, whose transactions would take each other's place.
+        let _one_by_one = FUNDING.lock().unwrap_or_else(PoisonError::into_inner);
         self.block_on(Vendor::new(&self.stage, &self.contracts, &format!("e2e-{name}"), eai)).unwrap()
     }
 
