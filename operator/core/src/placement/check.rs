@@ -14,8 +14,6 @@ pub const MOST_CPU_MILLIS: u64 = 1_000_000_000;
 pub const MOST_MEMORY_BYTES: u64 = 1 << 50;
 /// Pods of a gang, at most.
 pub const MOST_PODS: u32 = 100_000;
-/// Jobs decided on in one pass, at most; the rest wait for the next.
-pub const MOST_PENDING: usize = 10_000;
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

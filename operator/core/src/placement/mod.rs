@@ -20,7 +20,7 @@ mod tests;
 mod usage;
 
 pub use ahead::Demand;
-pub use check::{BadInput, MOST_DEVICES, MOST_NODES, MOST_PENDING, MOST_PODS};
+pub use check::{BadInput, MOST_DEVICES, MOST_NODES, MOST_PODS};
 pub use decide::{Decision, decide, decide_ahead};
 pub use fair::{Queue, Turn, Turns};
 pub use model::{Constraint, Devices, Member, Need, Node, Offered, Request, Snapshot};

@@ -75,7 +75,8 @@ impl Course {
 /// Meters, decides the course, and records the end when there is one.
 pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     let mut attempt = plan.status.attempt.clone()?;
-    if attempt.held_since.is_some() && s.member_silent {
+    let unheard = s.member_silent && s.reported() != AssignmentPhase::Paused;
+    if attempt.held_since.is_some() && unheard {
         // It goes on with what it last heard, as it must: its grace begins when it can hear again.
         attempt.held_since = Some(s.now_time());
     }
@@ -92,7 +93,7 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     }
     let course = course(s, plan, &attempt, reading.at_most, stop);
     hold_to(s, plan, &mut attempt, course);
-    if attempt.held_since.is_some() && s.member_silent {
+    if attempt.held_since.is_some() && unheard {
         plan.by(after_ms(s.now, SILENT_RETRY_MS));
     }
     present_interim(s, plan, &attempt);

@@ -119,6 +119,12 @@ fn a_member_that_couldnt_hear_of_a_pause_is_paid_until_it_could() {
         assert!(plan.again.unwrap() <= at(now + 10), "looked at again soon");
         job.status = Some(plan.status);
     }
+    let held = attempt(&job).held_since.clone();
+    let mut paused = reports(running.clone(), Report::Paused, 70_000);
+    paused.spec.desired = Desired::Pause;
+    let mut case = Case::new(&job, Some(&paused), 80);
+    case.silent = true;
+    assert_eq!(case.build().status.attempt.unwrap().held_since, held, "what is paused costs no more writes");
     let mut done = reports(running, Report::Succeeded, 70_000);
     done.spec.desired = Desired::Pause;
     let plan = Case::new(&job, Some(&done), 80).build();
