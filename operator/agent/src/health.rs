@@ -1,21 +1,6 @@
-//! `/livez`, `/readyz` and `/metrics`. Not being ready is often for the member's owner to mend, so `/readyz` says what is
-//! wrong.
+//! Whether this agent is ready. Not being so is often for the member's owner to mend, so `/readyz` says what is wrong.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use prometheus::{Encoder as _, Registry, TextEncoder};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Whether this agent can do its work, and what keeps it from it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -59,44 +44,11 @@ impl Health {
     }
 }
 
-/// Serves until `shutdown`; returns the error that ended it earlier.
-pub async fn serve(
-    address: SocketAddr,
-    health: Health,
-    registry: Registry,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    axum::serve(listener, router(health, registry)).with_graceful_shutdown(shutdown.cancelled_owned()).await
-}
-
-fn router(health: Health, registry: Registry) -> Router {
-    Router::new()
-        .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(readyz).with_state(health))
-        .route("/metrics", get(metrics).with_state(registry))
-}
-
-async fn readyz(State(health): State<Health>) -> Response {
-    match health.trouble() {
-        None => "ok".into_response(),
-        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, trouble).into_response(),
-    }
-}
-
-async fn metrics(State(registry): State<Registry>) -> Response {
-    let encoder = TextEncoder::new();
-    let mut text = Vec::new();
-    match encoder.encode(&registry.gather(), &mut text) {
-        Ok(()) => ([(CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use axum::body::{Body, to_bytes};
+    use eai_runtime::health::router;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -105,7 +57,8 @@ mod tests {
     async fn ask(health: &Health, path: &str) -> (u16, String) {
         let registry = Metrics::new().unwrap().registry;
         let request = axum::http::Request::get(path).body(Body::empty()).unwrap();
-        let response = router(health.clone(), registry).oneshot(request).await.unwrap();
+        let health = health.clone();
+        let response = router(move || health.trouble(), registry).oneshot(request).await.unwrap();
         let code = response.status().as_u16();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (code, String::from_utf8(body.to_vec()).unwrap())

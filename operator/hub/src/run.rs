@@ -59,8 +59,9 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
     let readiness = Readiness::default();
     let serving = async {
         let parts = async {
-            let health =
-                health::serve(ctx.config.health_listen, readiness.clone(), ctx.registry.clone(), shutdown.clone());
+            let ready = readiness.clone();
+            let trouble = move || ready.trouble();
+            let health = health::serve(ctx.config.health_listen, trouble, ctx.registry.clone(), shutdown.clone());
             let artifacts = artifacts::serve(Arc::new(ctx.with_shutdown(shutdown.clone())));
             readiness.set(true);
             let (health, artifacts) = futures::join!(health, artifacts);

@@ -23,45 +23,44 @@ impl Readiness {
         self.0.store(ready, Ordering::Relaxed);
     }
 
-    /// Whether the process is ready.
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Why the process isn't ready; `None` if it is.
+    pub fn trouble(&self) -> Option<String> {
+        (!self.0.load(Ordering::Relaxed)).then(|| "not ready".to_owned())
     }
 }
 
-#[derive(Clone)]
-struct Shared {
-    readiness: Readiness,
-    registry: Registry,
-}
-
-/// Serves until `shutdown`; returns the error that ended it earlier.
+/// Serves until `shutdown`; returns the error that ended it earlier. `trouble` says why the process isn't ready, if it
+/// isn't; `/readyz` answers with that.
 pub async fn serve(
     address: SocketAddr,
-    readiness: Readiness,
+    trouble: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
     registry: Registry,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    axum::serve(listener, router(readiness, registry)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    axum::serve(listener, router(trouble, registry)).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
-fn router(readiness: Readiness, registry: Registry) -> Router {
+/// What [`serve`] serves.
+pub fn router(trouble: impl Fn() -> Option<String> + Clone + Send + Sync + 'static, registry: Registry) -> Router {
+    let readyz = move || {
+        let answer = match trouble() {
+            None => (StatusCode::OK, "ok".to_owned()),
+            Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, trouble),
+        };
+        std::future::ready(answer)
+    };
     Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Shared { readiness, registry })
+        .with_state(registry)
 }
 
-async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
-    if shared.readiness.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") }
-}
-
-async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+async fn metrics(State(registry): State<Registry>) -> impl IntoResponse {
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
-    match encoder.encode(&shared.registry.gather(), &mut text) {
+    match encoder.encode(&registry.gather(), &mut text) {
         Ok(()) => (StatusCode::OK, [("content-type", encoder.format_type().to_owned())], text),
         Err(error) => {
             (StatusCode::INTERNAL_SERVER_ERROR, [("content-type", "text/plain".to_owned())], error.to_string().into())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use eai_api::Assignment;
 use eai_chain::Key;
+use eai_runtime::health;
 use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::{
@@ -24,7 +25,7 @@ use crate::{
     clients::{self, Bearer, ClientError},
     config::{Config, Mode},
     context::{Context, Stores, Tracks},
-    health::{self, Health},
+    health::Health,
     identity::{Applicant, Identity, IdentityError, Keeper, LOOK, POLL},
     link::Heartbeat,
     metrics::Metrics,
@@ -117,7 +118,7 @@ impl Base {
         let (listen, registry) = (self.config.listen, self.metrics.registry.clone());
         let (health, shutdown) = (self.health.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            if let Err(error) = health::serve(listen, health, registry, shutdown.clone()).await {
+            if let Err(error) = health::serve(listen, move || health.trouble(), registry, shutdown.clone()).await {
                 tracing::error!(%error, %listen, "can't serve health and metrics");
                 shutdown.cancel();
             }
