@@ -55,6 +55,8 @@ refuses "/replicas" eai-hub demo-values --set replicas=-1
 refuses "accessMode ReadWriteMany" eai-hub demo-values --set replicas=2
 refuses "additional properties 'repilcas' not allowed" eai-hub demo-values --set repilcas=2
 refuses "/operator.*additional properties 'level' not allowed" eai-hub demo-values --set operator.level=debug
+refuses "/aijobs/queueWeights" eai-hub demo-values --set aijobs.queueWeights.team-a=0
+refuses "propertyName 'Team_A'" eai-hub demo-values --set aijobs.queueWeights.Team_A=2
 refuses "/vendors/marketReaders/0.*namespace" eai-hub demo-values --set 'vendors.marketReaders[0].kind=ServiceAccount,vendors.marketReaders[0].name=x'
 refuses "/apiServer/audiences/0" eai-hub demo-values --set "apiServer.audiences={it's}"
 refuses "additional properties" eai-crds "" --set a=b
@@ -113,6 +115,7 @@ hasnt "push rights only with an agent's image" eai-hub demo-values 'name: eai-op
 has "push rights with an agent's image" eai-hub full-values 'name: eai-operator-push'
 has "the work namespace enforces restricted" eai-agent pull-values 'pod-security.kubernetes.io/enforce: restricted'
 has "the agent's configuration has its member" eai-agent pull-values '^    member: home-1$'
+has "a queue's weight reaches the operator" eai-hub demo-values '^ +- --queue-weights=team-a=3$' --set aijobs.queueWeights.team-a=3
 has "large amounts aren't in scientific notation" eai-agent pull-values 'maxMemory: "17179869184"' --set limits.maxMemory=17179869184
 has "the invite's token is mounted" eai-agent pull-values 'inviteTokenFile: /etc/eai/invite/token'
 hasnt "and isn't without one" eai-agent pull-values 'invite' --set hub.inviteToken=

@@ -82,8 +82,6 @@ contract PolicyInvariantTest is PolicyFixture {
 
     // ------------------------------------------------------------------------------------------- invariants
 
-    /// forge-config: default.invariant.runs = 128
-    /// forge-config: default.invariant.depth = 120
     function invariant_PolicyIsSound() public view {
         checkVault();
         checkRegistry();

@@ -90,6 +90,10 @@ pub struct Config {
     /// Seconds of run that a lease holds money for at first, and that a top-up adds.
     #[arg(long, env = "EAI_HOLD_SECONDS", default_value_t = 3600)]
     pub hold_seconds: u64,
+    /// How much of what is scarce a namespace is due, as NAMESPACE=WEIGHT,...; twice the weight is twice the share. Others
+    /// have a weight of 1.
+    #[arg(long, env = "EAI_QUEUE_WEIGHTS", value_delimiter = ',', value_parser = queue_weight)]
+    pub queue_weights: Vec<(String, u32)>,
 }
 
 impl Config {
@@ -99,6 +103,14 @@ impl Config {
     }
 }
 
+/// Reads NAMESPACE=WEIGHT.
+fn queue_weight(text: &str) -> Result<(String, u32), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let weight = parts.and_then(|(name, weight)| Some((name.to_owned(), weight.parse().ok()?)));
+    let sound = weight.filter(|(_, weight)| (1..=1_000_000).contains(weight));
+    sound.ok_or_else(|| "must be NAMESPACE=WEIGHT with a whole weight of 1 to 1000000".to_owned())
+}
+
 /// How to write logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -106,4 +118,31 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn weights(args: &[&str]) -> Result<Vec<(String, u32)>, clap::Error> {
+        let args = ["eai-operator"].iter().chain(args);
+        Cli::try_parse_from(args).map(|cli| cli.config.queue_weights)
+    }
+
+    #[test]
+    fn queue_weights_come_one_by_one_or_in_a_list() {
+        let wanted = vec![("a".to_owned(), 3), ("b".to_owned(), 1)];
+        assert_eq!(weights(&["--queue-weights=a=3", "--queue-weights=b=1"]).unwrap(), wanted);
+        assert_eq!(weights(&["--queue-weights=a=3,b=1"]).unwrap(), wanted);
+        assert_eq!(weights(&[]).unwrap(), Vec::new());
+    }
+
+    #[test]
+    fn a_queue_weight_that_says_nothing_is_refused() {
+        for bad in ["a", "a=", "=3", "a=0", "a=-1", "a=1.5", "a=1000001"] {
+            let error = weights(&[&format!("--queue-weights={bad}")]).unwrap_err().to_string();
+            assert!(error.contains("NAMESPACE=WEIGHT"), "{bad}: {error}");
+        }
+    }
 }

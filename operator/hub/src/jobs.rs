@@ -101,6 +101,7 @@ fn rules(ctx: &Shared) -> Rules {
         generation: ctx.config.generation,
         hold_seconds: ctx.config.hold_seconds.max(1),
         settle_seconds: ctx.config.settle_interval_seconds.max(1),
+        queue_weights: ctx.config.queue_weights.iter().cloned().collect(),
         ..Rules::default()
     }
 }

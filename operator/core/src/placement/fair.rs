@@ -1,7 +1,7 @@
 //! Whose turn it is among queues.
 //!
-//! The queue with the smallest dominant share for its weight goes next (dominant resource fairness). Only work that was
-//! placed counts; a queue's own order is its own affair.
+//! The queue with the smallest dominant share for its weight goes next (dominant resource fairness); of equals, the one
+//! whose next job waits longest. Only work that was placed counts; a queue's own order is its own affair.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,24 @@ use super::usage::{Share, Usage};
 /// A queue: a namespace, and what waits in it.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    /// Its name; breaks ties.
+    /// Its name; breaks ties that the wait leaves.
     pub name: String,
     /// Set by the admin; twice the weight is twice the share. 0 counts as 1.
     pub weight: u32,
     /// What its running work takes.
     pub used: Usage,
-    /// What each waiting job would take, in the queue's own order.
-    pub waiting: Vec<Usage>,
+    /// The waiting jobs, in the queue's own order.
+    pub waiting: Vec<Wait>,
+}
+
+/// A waiting job as a queue counts it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// What it would take.
+    pub usage: Usage,
+    /// Since when its place in the queue waits, in any unit. Without it, of two queues whose jobs come one by one and
+    /// leave nothing behind, the same would win each time.
+    pub since: i64,
 }
 
 /// One waiting job.
@@ -29,6 +39,9 @@ pub struct Turn {
     pub job: usize,
 }
 
+/// Where a queue stands: its share, since when its next job waits, its name and its place in the list.
+type Place<'a> = (u128, i64, &'a str, usize);
+
 /// Gives turns until every waiting job had one.
 #[derive(Debug)]
 pub struct Turns<'a> {
@@ -36,7 +49,7 @@ pub struct Turns<'a> {
     total: &'a Usage,
     used: Vec<Usage>,
     next: Vec<usize>,
-    order: BTreeSet<(u128, &'a str, usize)>,
+    order: BTreeSet<Place<'a>>,
     last: Option<Turn>,
 }
 
@@ -52,8 +65,10 @@ impl<'a> Turns<'a> {
     /// Counts the job that had the last turn as placed.
     pub fn placed(&mut self) {
         if let Some(turn) = self.last.take() {
-            self.order.remove(&self.key(turn.queue));
-            self.used[turn.queue].add(&self.queues[turn.queue].waiting[turn.job]);
+            if let Some(place) = self.place(turn.queue) {
+                self.order.remove(&place);
+            }
+            self.used[turn.queue].add(&self.queues[turn.queue].waiting[turn.job].usage);
             self.line_up(turn.queue);
         }
     }
@@ -64,13 +79,15 @@ impl<'a> Turns<'a> {
         Share(self.used[queue].dominant(self.total).0 / weight)
     }
 
-    fn key(&self, queue: usize) -> (u128, &'a str, usize) {
-        (self.share(queue).0, &self.queues[queue].name, queue)
+    /// Where the queue stands; `None` once all its jobs had a turn.
+    fn place(&self, queue: usize) -> Option<Place<'a>> {
+        let next = self.queues[queue].waiting.get(self.next[queue])?;
+        Some((self.share(queue).0, next.since, &self.queues[queue].name, queue))
     }
 
     fn line_up(&mut self, queue: usize) {
-        if self.next[queue] < self.queues[queue].waiting.len() {
-            self.order.insert(self.key(queue));
+        if let Some(place) = self.place(queue) {
+            self.order.insert(place);
         }
     }
 }
@@ -79,13 +96,10 @@ impl Iterator for Turns<'_> {
     type Item = Turn;
 
     fn next(&mut self) -> Option<Turn> {
-        let &first = self.order.first()?;
-        let queue = first.2;
+        let (.., queue) = self.order.pop_first()?;
         let turn = Turn { queue, job: self.next[queue] };
         self.next[queue] += 1;
-        if self.next[queue] >= self.queues[queue].waiting.len() {
-            self.order.remove(&first);
-        }
+        self.line_up(queue);
         self.last = Some(turn);
         Some(turn)
     }

@@ -22,7 +22,7 @@ mod usage;
 pub use ahead::Demand;
 pub use check::{BadInput, MOST_DEVICES, MOST_NODES, MOST_PODS};
 pub use decide::{Decision, decide, decide_ahead};
-pub use fair::{Queue, Turn, Turns};
+pub use fair::{Queue, Turn, Turns, Wait};
 pub use model::{Constraint, Devices, Member, Need, Node, Offered, Request, Snapshot};
 pub use preempt::{Claimant, Running, victims};
 pub use refusal::{Refusal, Shortage};

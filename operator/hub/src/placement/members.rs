@@ -48,7 +48,7 @@ pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AI
 
 /// The attempt, if it uses, or is about to use, its member's capacity. Work that is paused gives it up, and resumes when
 /// there is room again: nobody can keep others off what they don't pay for.
-fn holds_capacity(status: &AIJobStatus) -> Option<&Attempt> {
+pub fn holds_capacity(status: &AIJobStatus) -> Option<&Attempt> {
     let paused = |a: &Attempt| status.phase == Phase::Paused && a.held_since.is_some();
     let holds = |a: &Attempt| matches!(a.lease.state, LeaseState::Opening | LeaseState::Open);
     status.attempt.as_ref().filter(|a| a.outcome.is_none() && holds(a) && !paused(a))

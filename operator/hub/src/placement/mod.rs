@@ -98,13 +98,13 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
     for bad in snapshot.take_out_bad() {
         tracing::debug!(%bad, "what a member reports can't be and isn't counted");
     }
+    let lines = order::lines(&snapshot, jobs, waiting, &hub.rules.queue_weights);
     let offers: HashMap<String, Vec<SignedOffer>> =
         known.into_iter().map(|known| (known.node.name_any(), known.offers)).collect();
     let trouble = hub.desk.has_trouble();
     let world =
         pass::World { snapshot, offers: &offers, till, trouble: trouble.as_deref(), rules: &hub.rules, now: seconds };
-    let verdicts = pass::pass(world, &waiting);
-    carry_out(hub, scribe, &waiting, verdicts).await;
+    carry_out(hub, scribe, pass::pass(world, &lines)).await;
     true
 }
 
@@ -119,15 +119,14 @@ pub fn no_room(hub: &Hub, job: &AIJob, member: &str) -> Option<Shortage> {
     members::snapshot(&[known], others).shortage(member, &request.need, request.parallelism)
 }
 
-/// The jobs that wait for a member, in turn.
+/// The jobs that wait for a member.
 fn waiting(hub: &Hub, jobs: &[Arc<AIJob>], now: Timestamp) -> Vec<Waiting> {
     let idle = |job: &AIJob| job.status.as_ref().is_none_or(|status| stage(status) == Stage::Idle);
     let ready = |job: &AIJob| idle(job) && !job.spec.suspend && ending(job, now).is_none();
     let alone = |job: &AIJob| job.metadata.uid.as_deref().is_none_or(|uid| hub.backoffs.holds(uid));
-    let ready: Vec<_> = jobs.iter().filter(|job| ready(job) && !alone(job)).cloned().collect();
-    let known = order::in_turn(ready).into_iter().filter_map(|job| {
+    let known = jobs.iter().filter(|job| ready(job) && !alone(job)).filter_map(|job| {
         let namespace = hub.namespace_id(job.metadata.namespace.as_deref()?)?;
-        Some(Waiting { job, namespace })
+        Some(Waiting { job: job.clone(), namespace })
     });
     known.collect()
 }
@@ -158,9 +157,9 @@ async fn till(hub: &Hub, jobs: &[Arc<AIJob>], waiting: &[Waiting]) -> Till {
     till
 }
 
-async fn carry_out(hub: &Hub, scribe: &Scribe, waiting: &[Waiting], verdicts: Vec<Verdict>) {
+async fn carry_out(hub: &Hub, scribe: &Scribe, verdicts: Vec<(&Waiting, Verdict)>) {
     let mut claims = Vec::new();
-    for (waiting, verdict) in waiting.iter().zip(verdicts) {
+    for (waiting, verdict) in verdicts {
         match verdict {
             Verdict::Claim(claim) => claims.push((waiting, claim)),
             Verdict::Wait(say, lines) => {

@@ -1,76 +1,74 @@
-//! Whose turn it is.
+//! Whose turn it is: a queue for each namespace, which get their turns by [`eai_core::placement::Turns`].
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use eai_api::AIJob;
+use eai_core::placement::{Queue, Snapshot, Usage, Wait};
 
-/// Orders jobs by age, but within a namespace by priority first: a vendor's priorities rearrange the vendor's own
-/// places in the queue and nobody else's.
-pub fn in_turn(mut jobs: Vec<Arc<AIJob>>) -> Vec<Arc<AIJob>> {
-    jobs.sort_by(|a, b| age(a).cmp(&age(b)));
-    let mut by_namespace: HashMap<String, Vec<Arc<AIJob>>> = HashMap::new();
-    for job in &jobs {
-        by_namespace.entry(namespace(job)).or_default().push(job.clone());
-    }
-    for own in by_namespace.values_mut() {
-        // Reversed, to be taken from the end; the sort is stable, so the oldest of a priority stays first.
-        own.sort_by_key(|job| std::cmp::Reverse(job.spec.priority));
-        own.reverse();
-    }
-    let places = jobs.iter().map(|job| namespace(job));
-    places.filter_map(|namespace| by_namespace.get_mut(&namespace)?.pop()).collect()
+use super::{members, pass::Waiting};
+
+/// The weight of a namespace that the admin didn't give one.
+const WEIGHT: u32 = 1;
+
+/// The queues of a pass.
+#[derive(Default)]
+pub struct Lines {
+    /// The namespaces, with what their work takes and what waits.
+    pub queues: Vec<Queue>,
+    /// The jobs of each queue, in its order.
+    pub jobs: Vec<Vec<Waiting>>,
+    /// What there is in all.
+    pub total: Usage,
 }
 
-fn age(job: &AIJob) -> (Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>, Option<&str>) {
-    (job.metadata.creation_timestamp.as_ref(), job.metadata.uid.as_deref())
+/// Lines up `waiting`. What `all` jobs hold counts for their namespaces' shares; `snapshot` says what is free beside that.
+pub fn lines(snapshot: &Snapshot, all: &[Arc<AIJob>], waiting: Vec<Waiting>, weights: &BTreeMap<String, u32>) -> Lines {
+    let mut total = Usage::of_members(&snapshot.members);
+    let mut used: BTreeMap<&str, Usage> = BTreeMap::new();
+    for job in all.iter().filter(|job| job.status.as_ref().is_some_and(|s| members::holds_capacity(s).is_some())) {
+        let takes = usage(job);
+        // Of cores and memory only what is free is known; of accelerators all are.
+        total.add(&Usage { devices: BTreeMap::new(), ..takes.clone() });
+        used.entry(namespace(job)).or_default().add(&takes);
+    }
+    let mut own: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
+    for waiting in waiting {
+        own.entry(namespace(&waiting.job).to_owned()).or_default().push(waiting);
+    }
+    let mut lines = Lines { total, ..Lines::default() };
+    for (name, mut jobs) in own {
+        let waiting = in_turn(&mut jobs);
+        let weight = weights.get(&name).copied().unwrap_or(WEIGHT);
+        let used = used.remove(name.as_str()).unwrap_or_default();
+        lines.queues.push(Queue { name, weight, used, waiting });
+        lines.jobs.push(jobs);
+    }
+    lines
 }
 
-fn namespace(job: &AIJob) -> String {
-    job.metadata.namespace.clone().unwrap_or_default()
+/// Orders a namespace's jobs by priority, then by age. Priorities rearrange the places in the line, which wait as long as
+/// ever: nobody gets ahead of another namespace by them.
+fn in_turn(jobs: &mut [Waiting]) -> Vec<Wait> {
+    let mut since: Vec<i64> = jobs.iter().map(|waiting| age(&waiting.job).0).collect();
+    since.sort_unstable();
+    jobs.sort_by(|a, b| {
+        let key = |w: &Waiting| std::cmp::Reverse(w.job.spec.priority);
+        key(a).cmp(&key(b)).then_with(|| age(&a.job).cmp(&age(&b.job)))
+    });
+    jobs.iter().zip(since).map(|(waiting, since)| Wait { usage: usage(&waiting.job), since }).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
+/// What a job takes while it runs; nothing if that can't be read, for then it won't run.
+fn usage(job: &AIJob) -> Usage {
+    members::request(job).map(|request| Usage::of(&request.need, request.parallelism)).unwrap_or_default()
+}
 
-    fn job(namespace: &str, name: &str, age: i64, priority: i32) -> Arc<AIJob> {
-        let mut job: AIJob = serde_json::from_value(serde_json::json!({
-            "apiVersion": "eai.network/v1alpha1", "kind": "AIJob",
-            "metadata": { "name": name, "namespace": namespace, "uid": name },
-            "spec": { "image": "i", "maxPrice": "1", "priority": priority,
-                "payment": { "account": format!("0x{}", "0".repeat(40)) } },
-        }))
-        .unwrap();
-        let created = k8s_openapi::jiff::Timestamp::from_second(age).unwrap();
-        job.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(created));
-        Arc::new(job)
-    }
+/// When the job was made, in Unix seconds, and its UID.
+fn age(job: &AIJob) -> (i64, &str) {
+    let made = job.metadata.creation_timestamp.as_ref().map_or(i64::MIN, |time| time.0.as_second());
+    (made, job.metadata.uid.as_deref().unwrap_or_default())
+}
 
-    fn names(jobs: Vec<Arc<AIJob>>) -> Vec<String> {
-        in_turn(jobs).iter().map(|j| j.metadata.name.clone().unwrap()).collect()
-    }
-
-    #[test]
-    fn the_oldest_goes_first() {
-        assert_eq!(
-            names(vec![job("a", "late", 9, 0), job("b", "early", 3, 0), job("a", "mid", 5, 0)]),
-            ["early", "mid", "late"]
-        );
-    }
-
-    #[test]
-    fn priority_rearranges_ones_own_places_only() {
-        let jobs = vec![job("a", "a1", 1, 0), job("b", "b1", 2, 0), job("a", "a2", 3, 1000), job("b", "b2", 4, -5)];
-        assert_eq!(names(jobs), ["a2", "b1", "a1", "b2"]);
-    }
-
-    #[test]
-    fn ties_are_broken_the_same_way_each_time() {
-        let jobs = || vec![job("a", "y", 1, 0), job("a", "x", 1, 0), job("a", "z", 1, 0)];
-        assert_eq!(names(jobs()), ["x", "y", "z"]);
-        let mut reversed = jobs();
-        reversed.reverse();
-        assert_eq!(names(reversed), ["x", "y", "z"]);
-    }
+fn namespace(job: &AIJob) -> &str {
+    job.metadata.namespace.as_deref().unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! One placement pass over all jobs that wait: pure, so that the same world always gives the same claims.
 //!
-//! 1. Whose turn it is ([`super::order`]).
+//! 1. Whose turn it is ([`Turns`]); what is placed counts for the next turn.
 //! 2. Can the payer pay for it anywhere? If not, it takes no part.
 //! 3. Where does it fit, at what price ([`eai_core::placement::decide`])?
 //! 4. Can the payer pay for it there? Then capacity and money are taken out for the rest of the pass.
@@ -15,10 +15,10 @@ use eai_core::{
     metering::MilliUnits,
     money::Amount,
     offer::SignedOffer,
-    placement::{Decision, Refusal, Request, Snapshot, decide},
+    placement::{Decision, Refusal, Request, Snapshot, Turns, decide},
 };
 
-use super::{funds::Till, members, offers::Offers};
+use super::{funds::Till, members, offers::Offers, order::Lines};
 use crate::aijob::{
     build::{Rules, money, rules::LEAST_RUN_MS},
     claim::{Claim, budget_left, first_hold},
@@ -66,9 +66,19 @@ pub enum Verdict {
 }
 
 /// Decides about each job in turn.
-pub fn pass(mut world: World<'_>, waiting: &[Waiting]) -> Vec<Verdict> {
+pub fn pass<'a>(mut world: World<'_>, lines: &'a Lines) -> Vec<(&'a Waiting, Verdict)> {
     let mut refused: HashMap<RequestKey, Vec<String>> = HashMap::new();
-    waiting.iter().map(|waiting| one(&mut world, &mut refused, waiting)).collect()
+    let mut turns = Turns::new(&lines.queues, &lines.total);
+    let mut verdicts = Vec::new();
+    while let Some(turn) = turns.next() {
+        let waiting = &lines.jobs[turn.queue][turn.job];
+        let verdict = one(&mut world, &mut refused, waiting);
+        if matches!(verdict, Verdict::Claim(_)) {
+            turns.placed();
+        }
+        verdicts.push((waiting, verdict));
+    }
+    verdicts
 }
 
 /// What a request's answer depends on, written out.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::placement::{Queue, Share, Turn, Turns, Usage};
+use crate::placement::{Queue, Share, Turn, Turns, Usage, Wait};
 
 fn usage(cpu_millis: u64, gpus: u64) -> Usage {
     Usage { cpu_millis, memory_bytes: 0, devices: BTreeMap::from([("gpu".to_owned(), gpus)]) }
 }
 
 fn queue(name: &str, weight: u32, waiting: Vec<Usage>) -> Queue {
+    let waiting = waiting.into_iter().map(|usage| Wait { usage, since: 0 }).collect();
     Queue { name: name.to_owned(), weight, used: Usage::default(), waiting }
 }
 
@@ -34,7 +35,7 @@ fn shares_as_the_paper_does() {
     let mut turns = Turns::new(&queues, &total);
     let mut placed = [0, 0];
     while let Some(turn) = turns.next() {
-        let job = &queues[turn.queue].waiting[turn.job];
+        let job = &queues[turn.queue].waiting[turn.job].usage;
         if job.cpu_millis <= left.cpu_millis && job.memory_bytes <= left.memory_bytes {
             left.cpu_millis -= job.cpu_millis;
             left.memory_bytes -= job.memory_bytes;
@@ -51,6 +52,20 @@ fn twice_the_weight_is_twice_the_share() {
     let order = all_placed(&queues, &usage(1, 100));
     let of_a = order[..15].iter().filter(|turn| turn.queue == 0).count();
     assert_eq!(of_a, 10);
+}
+
+/// Two queues whose jobs come one by one, run alone and leave nothing behind take turns: the name gives no advantage.
+#[test]
+fn of_equals_the_longest_wait_goes_first() {
+    let mut queues = [queue("a", 1, vec![usage(0, 1)]), queue("b", 1, vec![usage(0, 1)])];
+    let total = usage(1, 1);
+    let mut served = Vec::new();
+    for now in 0..6 {
+        let first = Turns::new(&queues, &total).next().unwrap();
+        queues[first.queue].waiting[0].since = now + 1; // its next job, which came as this one ended
+        served.push(first.queue);
+    }
+    assert_eq!(served, [0, 1, 0, 1, 0, 1]);
 }
 
 #[test]
@@ -92,7 +107,7 @@ proptest! {
             .map(|(i, (weight, jobs))| queue(&i.to_string(), weight, jobs.iter().map(|&(c, g)| usage(c, g)).collect()))
             .collect();
         let most = |q: &Queue| {
-            let jobs = q.waiting.iter().map(|job| job.dominant(&total).0);
+            let jobs = q.waiting.iter().map(|job| job.usage.dominant(&total).0);
             jobs.max().unwrap_or(0) / u128::from(q.weight) + 2
         };
         let mut turns = Turns::new(&queues, &total);

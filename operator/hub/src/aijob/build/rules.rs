@@ -1,4 +1,6 @@
-//! The hub's own rules: how long things may take, and how money is held.
+//! The hub's own rules: how long things may take, how money is held, and whose share is how large.
+
+use std::collections::BTreeMap;
 
 /// How long things may take, and how money is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Rules {
     pub keep_seconds: u64,
     /// Seconds between looks at the lease of running work.
     pub look_seconds: u64,
+    /// The weights of namespaces' queues; who isn't there has a weight of 1.
+    pub queue_weights: BTreeMap<String, u32>,
 }
 
 impl Default for Rules {
@@ -38,6 +42,7 @@ impl Default for Rules {
             overdue_seconds: 120,
             keep_seconds: 60,
             look_seconds: 60,
+            queue_weights: BTreeMap::new(),
         }
     }
 }

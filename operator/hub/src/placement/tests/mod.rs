@@ -3,9 +3,13 @@
 
 mod funds;
 mod offers;
+mod order;
 mod pass;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use eai_api::{
     AIJob, ComputeNode, MemberReport,
@@ -21,6 +25,7 @@ use super::{
     funds::Till,
     members::{self, Known},
     offers::Offers,
+    order::lines,
     pass::{Verdict, Waiting, World, pass},
 };
 use crate::{aijob::build::Rules, settle::Funds};
@@ -118,10 +123,11 @@ fn grant() -> Authorization {
     Authorization { cap: eai("1000"), used: Amount::ZERO, max_rate: eai("36"), expiry: NOW + 10_000 }
 }
 
-/// A pass over `jobs` in the order given.
+/// A pass, and what it looks at.
 struct Pass {
     members: Vec<(ComputeNode, MemberReport)>,
     others: Vec<AIJob>,
+    weights: BTreeMap<String, u32>,
     funds: Option<Funds>,
     trouble: Option<&'static str>,
 }
@@ -129,10 +135,17 @@ struct Pass {
 impl Pass {
     fn over(members: Vec<(ComputeNode, MemberReport)>) -> Self {
         let funds = Funds { free: eai("1000"), grant: grant() };
-        Self { members, others: Vec::new(), funds: Some(funds), trouble: None }
+        Self { members, others: Vec::new(), weights: BTreeMap::new(), funds: Some(funds), trouble: None }
     }
 
+    /// What it comes to about each of `jobs`.
     fn run(&self, jobs: &[AIJob]) -> Vec<Verdict> {
+        let mut verdicts: HashMap<String, Verdict> = self.turns(jobs).into_iter().collect();
+        jobs.iter().map(|job| verdicts.remove(job.metadata.uid.as_deref().unwrap()).unwrap()).collect()
+    }
+
+    /// The UIDs of `jobs` as they have their turns, and what it comes to about each.
+    fn turns(&self, jobs: &[AIJob]) -> Vec<(String, Verdict)> {
         let book = Offers::new(DOMAIN);
         let known: Vec<Known<'_>> = self
             .members
@@ -148,9 +161,12 @@ impl Pass {
         }
         let waiting: Vec<Waiting> =
             jobs.iter().map(|job| Waiting { job: Arc::new(job.clone()), namespace: namespace() }).collect();
+        let all: Vec<_> = self.others.iter().chain(jobs).cloned().map(Arc::new).collect();
+        let lines = lines(&snapshot, &all, waiting, &self.weights);
         let rules = Rules::default();
         let world = World { snapshot, offers: &offers, till, trouble: self.trouble, rules: &rules, now: NOW };
-        pass(world, &waiting)
+        let verdicts = pass(world, &lines).into_iter();
+        verdicts.map(|(waiting, verdict)| (waiting.job.metadata.uid.clone().unwrap(), verdict)).collect()
     }
 }
 
