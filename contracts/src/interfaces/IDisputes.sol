@@ -99,7 +99,7 @@ interface IDisputes {
     /// the id earns for nobody until it is decided.
     function contest(bytes32 hardwareId) external returns (uint256 id);
 
-    /// @notice Draws the round's jury, a block after the round began. Anyone may. If nobody did for 256 blocks, a new block is
+    /// @notice Draws the round's jury, by the block after the one in which the round began. Anyone may. If nobody did for 256 blocks, a new block is
     /// appointed instead.
     function drawJury(uint256 id) external;
 
@@ -110,7 +110,8 @@ interface IDisputes {
     /// @notice Appeals the first jury's verdict, for twice {BOND}.
     function appeal(uint256 id) external;
 
-    /// @notice Carries out the verdict once it can't be appealed any more. Anyone may.
+    /// @notice Carries out the verdict once it can't be appealed any more: the second jury's if more than half of it voted. Anyone
+    /// may.
     function carryOut(uint256 id) external;
 
     /// @notice Sends what is owed to the caller.

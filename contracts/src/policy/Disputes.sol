@@ -127,7 +127,13 @@ contract Disputes is IDisputes {
 
     function _beginRound(Case storage standing) private {
         standing.roundAt = uint40(block.timestamp);
-        standing.drawBlock = uint64(block.number);
+        standing.drawBlock = _nextBlock();
+    }
+
+    /// @dev The block whose hash draws a jury: one that isn't there yet, so that nobody who convenes it, nor whoever builds the
+    /// block that it is convened in, chooses the jury by what else goes into that block.
+    function _nextBlock() private view returns (uint64) {
+        return uint64(block.number + 1);
     }
 
     // --------------------------------------------------------------------------------------------- deciding
@@ -140,7 +146,7 @@ contract Disputes is IDisputes {
         bytes32 hash = blockhash(standing.drawBlock);
         if (hash == 0) {
             // Too long ago for the chain to know: a block of the future decides, as before.
-            standing.drawBlock = uint64(block.number);
+            standing.drawBlock = _nextBlock();
             return;
         }
         bytes32 seed = keccak256(abi.encode(hash, id, round));
@@ -184,8 +190,11 @@ contract Disputes is IDisputes {
         if (block.timestamp <= last) revert WrongPhase();
         standing.closed = true;
         Case memory decided = standing;
-        uint256 outcome = verdict(id, decided.round);
+        uint8 round = _rulingRound(id, decided.round);
+        uint256 outcome = verdict(id, round);
         _settleAppeal(id, decided, outcome);
+        // From here on what counts is who ruled.
+        decided.round = round;
         if (decided.kind == Kind.Contest) _endContest(id, decided, outcome);
         else _punish(id, decided, outcome);
     }
@@ -223,6 +232,12 @@ contract Disputes is IDisputes {
         uint256 toJurors = _reward(id, decided, outcome, cut / 2);
         _credit(decided.challenger, BOND + cut - toJurors);
         emit CaseClosed(id, outcome, taken, forfeited);
+    }
+
+    /// @dev The round whose verdict counts. A second jury of which too few vote to agree on anything rules on nothing: or an
+    /// appeal would acquit anybody as long as verifiers are few.
+    function _rulingRound(uint256 id, uint8 last) private view returns (uint8) {
+        return last != 0 && _voters[id][last].length <= DRAWN ? 0 : last;
     }
 
     /// @dev An appeal's bond returns to whom it made better off.
@@ -307,10 +322,12 @@ contract Disputes is IDisputes {
         bytes32 seed = _seeds[id][round];
         if (seed == 0) return new address[](0);
         Case storage standing = _cases[id];
-        // Who registered before the case was opened. The second round's differ from the first's by lot.
-        return REGISTRY.draw(
-            seed, standing.roundAt - 1, [standing.accused, standing.challenger], round == 0 ? DRAWN : 2 * DRAWN + 1
-        );
+        // Who registered before the round began. The second round's differ from the first's by lot.
+        uint256 time = standing.roundAt - 1;
+        (address accused, address challenger) = (standing.accused, standing.challenger);
+        // Whoever registers names its owner at will: one that did so since could have jurors whom it knows struck off.
+        if (REGISTRY.account(challenger).since > time) challenger = accused;
+        return REGISTRY.draw(seed, time, [accused, challenger], round == 0 ? DRAWN : 2 * DRAWN + 1);
     }
 
     // --------------------------------------------------------------------------------------------- internal

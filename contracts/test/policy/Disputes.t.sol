@@ -228,9 +228,15 @@ contract DisputesTest is PolicyFixture {
     function test_RevertWhen_DrawingInTheSameBlock() public {
         warpToEnd(0, 10);
         uint256 id = accuse();
-        vm.expectRevert(IDisputes.CannotDraw.selector);
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(IDisputes.CannotDraw.selector);
+            disputes.drawJury(id);
+            assertEq(disputes.jury(id, 0).length, 0, "nobody yet");
+            // The next block's hash isn't known in that block either.
+            vm.roll(block.number + 1);
+        }
         disputes.drawJury(id);
-        assertEq(disputes.jury(id, 0).length, 0, "nobody yet");
+        assertEq(disputes.jury(id, 0).length, DRAWN, "drawn");
     }
 
     function test_RevertWhen_DrawingTwice() public {
@@ -245,9 +251,9 @@ contract DisputesTest is PolicyFixture {
         uint256 late = block.number + 300;
         vm.roll(late);
         disputes.drawJury(id);
-        assertEq(disputes.cases(id).drawBlock, late, "a new block");
+        assertEq(disputes.cases(id).drawBlock, late + 1, "a new block");
         assertEq(disputes.jury(id, 0).length, 0, "nobody yet");
-        vm.roll(late + 1);
+        vm.roll(late + 2);
         disputes.drawJury(id);
         assertEq(disputes.jury(id, 0).length, DRAWN, "drawn");
     }
@@ -268,6 +274,22 @@ contract DisputesTest is PolicyFixture {
                 assertTrue(list[j] != verifierAt(2) && list[j] != verifierAt(6), "no party");
             }
         }
+    }
+
+    function test_DrawJury_NobodyIsStruckOffAfterwards() public {
+        uint256 id = accused();
+        address[] memory drawn = disputes.jury(id, 0);
+        // The challenger names the owner of a juror whom it doesn't like for its own.
+        address struck = registry.account(drawn[0]).owner;
+        give(_challenger, address(registry), VERIFIER_STAKE);
+        vm.prank(_challenger);
+        registry.registerVerifier(struck, VERIFIER_STAKE);
+        address[] memory still = disputes.jury(id, 0);
+        assertEq(still.length, drawn.length, "as many");
+        for (uint256 i = 0; i < drawn.length; ++i) {
+            assertEq(still[i], drawn[i], "the same");
+        }
+        voteAll(id, 0, DRAWN, 3);
     }
 
     // ------------------------------------------------------------------------------------------------- vote
@@ -424,6 +446,23 @@ contract DisputesTest is PolicyFixture {
         assertEq(disputes.owed(owner), 0, "gone");
         uint256 taken = STAKE * 30 / 100;
         assertEq(token.balanceOf(address(emission)), vault + 2 * BOND + taken - taken / 5, "to the vault");
+    }
+
+    function test_Appeal_WithoutAMajorityChangesNothing() public {
+        for (uint256 i = 0; i < 2; ++i) {
+            setUp();
+            uint256 id = appealed(owner, 3);
+            uint256 vault = token.balanceOf(address(emission));
+            finishAppeal(id, DRAWN + i, 0);
+            if (i == 0) {
+                assertEq(stakeOf(_node), 0, "five of eleven rule on nothing: fraud it is");
+                assertEq(disputes.owed(owner), 0, "and the appeal was in vain");
+                assertEq(token.balanceOf(address(emission)), vault + 2 * BOND + STAKE - STAKE / 5, "to the vault");
+                assertEq(disputes.owed(disputes.jury(id, 0)[0]), STAKE / 5 / 2 / DRAWN, "its jurors are the first");
+            } else {
+                assertEq(stakeOf(_node), STAKE, "six of eleven acquit");
+            }
+        }
     }
 
     // --------------------------------------------------------------------------------------------- carryOut
