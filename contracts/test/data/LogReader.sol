@@ -13,14 +13,14 @@ abstract contract LogReader {
         uint256 count = 0;
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].emitter != emitter || logs[i].topics[0] != IDataRegistry.Logged.selector) continue;
-            leaves[count++] = leafOf(logs[i]);
+            leaves[count++] = entryOf(logs[i]);
         }
         assembly ("memory-safe") {
             mstore(leaves, count)
         }
     }
 
-    function leafOf(Vm.Log memory entry) private view returns (bytes32) {
+    function entryOf(Vm.Log memory entry) private view returns (bytes32) {
         (address actor, uint256 time, bytes memory detail) = abi.decode(entry.data, (address, uint256, bytes));
         return keccak256(
             abi.encode(
