@@ -222,7 +222,9 @@ abstract contract DataLeases is Panels {
     function claimableUntil(bytes32 id) public view returns (uint256) {
         Lease storage lease = _leases[id];
         if (lease.guarantor == address(0)) return 0;
-        return (lease.endedAt == 0 ? lease.terms.until : lease.endedAt) + CLAIMING;
+        uint256 end = lease.endedAt == 0 ? lease.terms.until : lease.endedAt;
+        // Without a key there was nothing to leak, and nothing to wait for.
+        return lease.keyReleased ? end + CLAIMING : end;
     }
 
     /// @inheritdoc IDataRegistry

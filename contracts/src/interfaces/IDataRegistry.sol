@@ -418,7 +418,8 @@ interface IDataRegistry {
     /// @notice Ends a lease as its buyer or the node's side; once its time is over, anyone may.
     function close(bytes32 id) external;
 
-    /// @notice Credits the bond to whom it was taken from, after the claim window. Anyone may. Only an open case holds it back.
+    /// @notice Credits the bond to whom it was taken from, after the claim window, or after the lease's end if no key was ever
+    /// released. Anyone may. Only an open case holds it back.
     function returnBond(bytes32 id) external;
 
     // ---------------------------------------------------------------------------------------- verifications
@@ -485,7 +486,7 @@ interface IDataRegistry {
     /// @notice Whether a canary was opened.
     function isBurned(bytes32 leaf) external view returns (bool);
 
-    /// @notice Until when a case about the lease can be opened; its bond returns after.
+    /// @notice Until when a case about the lease can be opened, as things stand; its bond returns after.
     function claimableUntil(bytes32 id) external view returns (uint256);
 
     /// @notice What `account` can withdraw.

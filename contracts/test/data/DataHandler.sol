@@ -165,7 +165,7 @@ contract DataHandler is Test, LogReader {
     }
 
     function claimable(Ghost storage l) private view returns (bool) {
-        return l.guarantor != address(0) && block.timestamp <= endOf(l) + CLAIMING;
+        return l.guarantor != address(0) && block.timestamp <= endOf(l) + (l.key ? CLAIMING : 0);
     }
 
     function running(Ghost storage l) private view returns (bool) {

@@ -366,7 +366,9 @@ contract DataLeasesTest is DataFixture {
         assertEq(got.bond, LEAK_BOND, "bond");
         assertEq(token.balanceOf(owner), before - LEAK_BOND, "the owner's");
         assertEq(held(), LEAK_BOND, "held");
-        assertEq(data.claimableUntil(leased), endOf(leased) + CLAIMING, "until after the claim window");
+        assertEq(data.claimableUntil(leased), endOf(leased), "as long as there is nothing to leak");
+        releaseKey(leased, "nonce");
+        assertEq(data.claimableUntil(leased), endOf(leased) + CLAIMING, "then until after the claim window");
     }
 
     function test_Open_TakesTheBondOfTheNode() public {
@@ -649,14 +651,30 @@ contract DataLeasesTest is DataFixture {
     function test_RevertWhen_TheClaimWindowIsNotOver() public {
         vm.expectRevert(IDataRegistry.WrongState.selector);
         data.returnBond(leased);
-        open(leased);
+        released();
         vm.warp(endOf(leased) + CLAIMING);
         vm.expectRevert(IDataRegistry.WrongTime.selector);
         data.returnBond(leased);
     }
 
-    function test_ReturnBond_AfterTheWindowByAnyone() public {
+    function test_ReturnBond_AtOnceIfThereWasNoKey() public {
+        // a seller that has a lease opened only to kill it doesn't lock the bond up
         open(leased);
+        commit(leased);
+        vm.warp(block.timestamp + 100);
+        vm.expectRevert(IDataRegistry.WrongTime.selector); // it runs: a key may still come
+        data.returnBond(leased);
+        vm.prank(seller);
+        data.kill(leased);
+        vm.expectRevert(IDataRegistry.WrongTime.selector);
+        data.returnBond(leased);
+        vm.warp(block.timestamp + 1);
+        data.returnBond(leased);
+        assertEq(data.owed(owner), LEAK_BOND, "back");
+    }
+
+    function test_ReturnBond_AfterTheWindowByAnyone() public {
+        released();
         vm.warp(endOf(leased) + CLAIMING + 1);
         vm.prank(STRANGER);
         data.returnBond(leased);
@@ -670,7 +688,7 @@ contract DataLeasesTest is DataFixture {
     }
 
     function testFuzz_ReturnBond_AfterAnEarlyEnd(uint256 ran, bool killed) public {
-        open(leased);
+        released();
         ran = bound(ran, 0, 30 days);
         vm.warp(block.timestamp + ran);
         vm.prank(buyer);
