@@ -16,6 +16,10 @@ abstract contract DataFixture is PolicyFixture {
     bytes32 internal constant IMAGE = keccak256("image");
     bytes32 internal constant IMAGE_2 = keccak256("image 2");
     uint256 internal constant CANARIES = 8;
+    address internal constant STRANGER = address(0x5716);
+    IDataRegistry.Finding internal constant FOUND = IDataRegistry.Finding.EvidenceFound;
+    IDataRegistry.Finding internal constant NONE = IDataRegistry.Finding.NoEvidenceFound;
+    IDataRegistry.Finding internal constant OPEN = IDataRegistry.Finding.Inconclusive;
 
     IDataRegistry internal data;
     address internal seller = address(0x5E11);
@@ -211,5 +215,93 @@ abstract contract DataFixture is PolicyFixture {
     /// @notice The balance of all that `data` holds, by whom it belongs to.
     function held() internal view returns (uint256) {
         return token.balanceOf(address(data));
+    }
+
+    // --------------------------------------------------------------------------------------- for the tests
+
+    /// @dev The next entry of the log is to be this.
+    function expectLog(IDataRegistry.Operation operation, bytes32 subject, address actor, bytes memory detail)
+        internal
+    {
+        uint256 index = data.logCount();
+        vm.expectEmit(address(data));
+        emit IDataRegistry.Logged(index, operation, subject, actor, block.timestamp, detail);
+    }
+
+    function state(bytes32 id) internal view returns (uint256) {
+        return uint256(data.leases(id).state);
+    }
+
+    function is_(bytes32 id, IDataRegistry.LeaseState wanted) internal view {
+        assertEq(state(id), uint256(wanted), "state");
+    }
+
+    function seatOf(uint256 panel, uint256 i) internal view returns (address) {
+        return data.seats(panel)[i].juror;
+    }
+
+    function finds(uint256 panel, IDataRegistry.Finding wanted) internal view {
+        assertEq(uint256(data.findingOf(panel)), uint256(wanted), "finding");
+    }
+
+    /// @dev Past the end of the voting that began now.
+    function passVoting() internal {
+        vm.warp(block.timestamp + VOTING + 1);
+    }
+
+    function decided(uint256 caseId) internal {
+        vm.warp(block.timestamp + VOTING + APPEALING + 1);
+        data.decide(caseId);
+    }
+
+    /// @dev What everybody is owed.
+    function allOwed() internal view returns (uint256 sum) {
+        sum = data.owed(owner) + data.owed(node) + data.owed(seller) + data.owed(buyer);
+        for (uint256 i = 0; i < VERIFIERS; ++i) {
+            sum += data.owed(verifierAt(i));
+        }
+    }
+
+    /// @dev A verification of the fixture's lease; its panel isn't drawn.
+    function asked() internal returns (uint256 panel) {
+        released();
+        run(leased);
+        vm.prank(seller);
+        panel = data.requestVerification(leased, 0, FEE);
+    }
+
+    function verified() internal returns (uint256 panel) {
+        panel = asked();
+        draw(panel);
+    }
+
+    function refuse(bytes32 id, IDataRegistry.Canary memory bad, bytes4 why) internal {
+        refuse(id, bad, abi.encodeWithSelector(why));
+    }
+
+    function refuseBurned(bytes32 id, IDataRegistry.Canary memory bad, bytes32 leaf) internal {
+        refuse(id, bad, abi.encodeWithSelector(IDataRegistry.Burned.selector, leaf));
+    }
+
+    function refuse(bytes32 id, IDataRegistry.Canary memory bad, bytes memory why) internal {
+        IDataRegistry.Canary[] memory list = new IDataRegistry.Canary[](1);
+        list[0] = bad;
+        vm.expectRevert(why);
+        vm.prank(seller);
+        data.openCase(id, "evidence", list);
+    }
+
+    /// @dev Another lease of the same dataset, a key released.
+    function second() internal returns (bytes32 id) {
+        IDataRegistry.LeaseTerms memory t = leaseTerms();
+        t.escrowLease = "second";
+        id = request(t);
+        open(id);
+    }
+
+    function returned() internal {
+        open(leased);
+        vm.warp(data.claimableUntil(leased) + 1);
+        data.returnBond(leased);
     }
 }
