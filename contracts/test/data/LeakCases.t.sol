@@ -120,8 +120,10 @@ contract LeakCasesTest is DataFixture {
         appealAs(owner, caseId);
         vm.warp(began + VOTING + APPEALING);
         appealAs(owner, caseId);
+        vm.expectRevert(IDataRegistry.WrongPhase.selector); // once, though there is time
+        appealAs(seller, caseId);
         passVoting();
-        vm.expectRevert(IDataRegistry.WrongPhase.selector); // once
+        vm.expectRevert(IDataRegistry.WrongPhase.selector);
         appealAs(seller, caseId);
         data.decide(caseId);
         vm.expectRevert(IDataRegistry.NoCase.selector);
