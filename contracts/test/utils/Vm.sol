@@ -14,6 +14,8 @@ interface Vm {
     function roll(uint256 number) external;
     function prevrandao(bytes32 value) external;
     function chainId(uint256 id) external;
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 id) external returns (bool);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function getNonce(address account) external view returns (uint64);
     function etch(address target, bytes calldata code) external;
