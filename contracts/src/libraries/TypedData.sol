@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
 
 /// @title TypedData
@@ -20,6 +21,10 @@ library TypedData {
     bytes32 internal constant GRANT_TYPEHASH = keccak256(
         "Grant(address payer,address hubKey,bytes32 namespaceId,uint256 cap,uint256 maxRate,uint64 expiry,uint64 nonce,uint64 deadline)"
     );
+
+    /// @notice EIP-712 type hash of {ICatalog.Delivery}.
+    bytes32 internal constant DELIVERY_TYPEHASH =
+        keccak256("Delivery(uint256 listing,uint32 version,address buyer,bytes32 root)");
 
     /// @dev Words in {IEscrow.LeaseTerms}, in bytes.
     uint256 private constant TERMS_SIZE = 9 * 32;
@@ -79,6 +84,12 @@ library TypedData {
                 grant.deadline
             )
         );
+    }
+
+    /// @notice The EIP-712 struct hash of `delivery`.
+    function hashDelivery(ICatalog.Delivery calldata delivery) internal pure returns (bytes32) {
+        return
+            keccak256(abi.encode(DELIVERY_TYPEHASH, delivery.listing, delivery.version, delivery.buyer, delivery.root));
     }
 
     /// @notice The EIP-712 struct hash of `voucher`.
