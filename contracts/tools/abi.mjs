@@ -5,7 +5,7 @@ import { ROOT } from "./bin.mjs";
 
 const CONTRACTS = [
   ...["EAIToken", "Escrow", "NodeRegistry", "EmissionController", "Disputes", "TimelockController"],
-  ...["VendorTokenFactory", "VendorToken", "DataRegistry"],
+  ...["VendorTokenFactory", "VendorToken", "DataRegistry", "Catalog", "RaceBonds"],
 ];
 /** JSON with an entry of a list on each line, so that a difference shows what changed. */
 const lines = (value) =>

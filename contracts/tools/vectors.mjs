@@ -49,6 +49,24 @@ const TYPES = {
     ["uint64", "nonce"],
     ["uint64", "deadline"],
   ],
+  Delivery: [
+    ["uint256", "listing"],
+    ["uint32", "version"],
+    ["address", "buyer"],
+    ["bytes32", "root"],
+  ],
+  Readiness: [
+    ["address", "provider"],
+    ["address", "hubKey"],
+    ["bytes32", "namespaceId"],
+    ["bytes32", "jobId"],
+    ["uint64", "generation"],
+    ["uint64", "attempt"],
+    ["uint256", "bond"],
+    ["uint32", "startWithin"],
+    ["uint64", "validUntil"],
+    ["uint64", "nonce"],
+  ],
 };
 /** Not signed: a lease's id is the hash of these words alone. */
 const LEASE_TERMS = [
@@ -185,11 +203,42 @@ const grants = [
   grant({ payer: ZERO, hubKey: ZERO, namespaceId: fill("00"), expiry: "0", deadline: "0" }),
 ];
 
+// The other contracts that take signatures, each with a domain of its own.
+const catalogDomain = { ...domain, name: "EAI Catalog", verifyingContract: "0x5FC8d32690cc91D4c39d9d3abcBD16989F875707" };
+const delivery = (fields) => ({ listing: "1", version: "1", buyer: PAYER, root: fill("72"), ...fields });
+const deliveries = [
+  delivery({}),
+  delivery({ version: "2", root: fill("00") }),
+  delivery({ listing: MAX(256), version: MAX(32), root: fill("ff") }),
+  delivery({ listing: "0", version: "0", buyer: ZERO }),
+];
+
+const raceDomain = { ...domain, name: "EAI RaceBonds", verifyingContract: "0x0165878A594ca255338adfa4d48449f69242Eb8F" };
+const pledge = (fields) => ({
+  provider: SIGNER,
+  hubKey: PAYER,
+  namespaceId: fill("4e"),
+  jobId: fill("6a"),
+  generation: "1",
+  attempt: "1",
+  bond: "20000000000000000000",
+  startWithin: "60",
+  validUntil: "1800000600",
+  nonce: "0",
+  ...fields,
+});
+const readiness = [
+  pledge({}),
+  pledge({ attempt: "2", nonce: "1" }),
+  pledge({ generation: MAX(64), attempt: MAX(64), bond: MAX(256), startWithin: MAX(32), validUntil: MAX(64), nonce: MAX(64) }),
+  pledge({ provider: ZERO, hubKey: ZERO, namespaceId: fill("00"), jobId: fill("ff"), bond: "0", startWithin: "0" }),
+];
+
 /** A message with all that can be known of it. */
-function vector(name, message) {
+function vector(name, message, under = domain) {
   const structHash = hashStruct(name, message);
-  const digest = keccak(`1901${hashStruct("EIP712Domain", domain).slice(2)}${structHash.slice(2)}`);
-  const signature = sign(name, domain, message);
+  const digest = keccak(`1901${hashStruct("EIP712Domain", under).slice(2)}${structHash.slice(2)}`);
+  const signature = sign(name, under, message);
   const [r, s, v] = [signature.slice(2, 66), BigInt(`0x${signature.slice(66, 130)}`), parseInt(signature.slice(130), 16)];
   const vs = (s | (BigInt(v - 27) << 255n)).toString(16).padStart(64, "0");
   return { message, structHash, digest, signature, r: `0x${r}`, vs: `0x${vs}` };
@@ -222,6 +271,18 @@ const wanted = `${JSON.stringify(
     grants: grants.map((message) => vector("Grant", message)),
     leases,
     namespaces,
+    catalog: {
+      domain: catalogDomain,
+      domainSeparator: hashStruct("EIP712Domain", catalogDomain),
+      typeHashes: { Delivery: typeHash("Delivery") },
+      deliveries: deliveries.map((message) => vector("Delivery", message, catalogDomain)),
+    },
+    raceBonds: {
+      domain: raceDomain,
+      domainSeparator: hashStruct("EIP712Domain", raceDomain),
+      typeHashes: { Readiness: typeHash("Readiness") },
+      readiness: readiness.map((message) => vector("Readiness", message, raceDomain)),
+    },
   },
   null,
   2,

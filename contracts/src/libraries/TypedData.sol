@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IEscrow} from "../interfaces/IEscrow.sol";
+import {IRaceBonds} from "../interfaces/IRaceBonds.sol";
 
 /// @title TypedData
 /// @notice Lease ids, namespace ids and the EIP-712 struct hashes. Other implementations agree on test/vectors.
@@ -19,6 +21,15 @@ library TypedData {
     /// @notice EIP-712 type hash of {IEscrow.Grant}.
     bytes32 internal constant GRANT_TYPEHASH = keccak256(
         "Grant(address payer,address hubKey,bytes32 namespaceId,uint256 cap,uint256 maxRate,uint64 expiry,uint64 nonce,uint64 deadline)"
+    );
+
+    /// @notice EIP-712 type hash of {ICatalog.Delivery}.
+    bytes32 internal constant DELIVERY_TYPEHASH =
+        keccak256("Delivery(uint256 listing,uint32 version,address buyer,bytes32 root)");
+
+    /// @notice EIP-712 type hash of {IRaceBonds.Readiness}.
+    bytes32 internal constant READINESS_TYPEHASH = keccak256(
+        "Readiness(address provider,address hubKey,bytes32 namespaceId,bytes32 jobId,uint64 generation,uint64 attempt,uint256 bond,uint32 startWithin,uint64 validUntil,uint64 nonce)"
     );
 
     /// @dev Words in {IEscrow.LeaseTerms}, in bytes.
@@ -79,6 +90,18 @@ library TypedData {
                 grant.deadline
             )
         );
+    }
+
+    /// @notice The EIP-712 struct hash of `delivery`.
+    function hashDelivery(ICatalog.Delivery calldata delivery) internal pure returns (bytes32) {
+        return
+            keccak256(abi.encode(DELIVERY_TYPEHASH, delivery.listing, delivery.version, delivery.buyer, delivery.root));
+    }
+
+    /// @notice The EIP-712 struct hash of `readiness`.
+    function hashReadiness(IRaceBonds.Readiness calldata readiness) internal pure returns (bytes32) {
+        // Value types alone: their encoding is that of the struct.
+        return keccak256(abi.encode(READINESS_TYPEHASH, readiness));
     }
 
     /// @notice The EIP-712 struct hash of `voucher`.

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Catalog} from "../../src/exchange/Catalog.sol";
+import {ICatalog} from "../../src/interfaces/ICatalog.sol";
 import {IEscrow} from "../../src/interfaces/IEscrow.sol";
+import {IRaceBonds} from "../../src/interfaces/IRaceBonds.sol";
 import {TypedData} from "../../src/libraries/TypedData.sol";
+import {RaceBonds} from "../../src/policy/RaceBonds.sol";
 import {EscrowFixture} from "../utils/EscrowFixture.sol";
 
 /// @notice The contract agrees with test/vectors/eip712.json, which no part of the contract made.
@@ -118,6 +122,8 @@ contract VectorsTest is EscrowFixture {
         assertEq(count("grants"), 4, "grants");
         assertEq(count("leases"), 4, "leases");
         assertEq(count("namespaces"), 5, "namespaces");
+        assertEq(count("catalog.deliveries"), 4, "deliveries");
+        assertEq(count("raceBonds.readiness"), 4, "readiness");
     }
 
     function test_Vectors_Domain() public view {
@@ -168,6 +174,102 @@ contract VectorsTest is EscrowFixture {
 
     function hashGrant(IEscrow.Grant calldata grant) external pure returns (bytes32) {
         return TypedData.hashGrant(grant);
+    }
+
+    /// @dev Where the vectors of another contract say that it is.
+    function homeOf(string memory section, address made) private returns (address home) {
+        home = vm.parseJsonAddress(_json, string.concat(".", section, ".domain.verifyingContract"));
+        vm.etch(home, made.code);
+        (bool ok, bytes memory answer) = home.staticcall(abi.encodeWithSignature("eip712Domain()"));
+        assertTrue(ok, "eip712Domain");
+        (, string memory name, string memory version, uint256 chain, address contract_,,) =
+            abi.decode(answer, (bytes1, string, string, uint256, address, bytes32, uint256[]));
+        assertEq(name, vm.parseJsonString(_json, string.concat(".", section, ".domain.name")), "name");
+        assertEq(version, vm.parseJsonString(_json, string.concat(".", section, ".domain.version")), "version");
+        assertEq(chain, vm.parseJsonUint(_json, string.concat(".", section, ".domain.chainId")), "chainId");
+        assertEq(contract_, home, "verifyingContract");
+    }
+
+    function test_Vectors_Deliveries() public {
+        address made = address(
+            new Catalog(
+                Catalog.Parameters({
+                    token: address(token),
+                    escrow: deployedEscrow(),
+                    vault: address(1),
+                    minBond: 2,
+                    maxWindow: 1,
+                    bondHold: 1,
+                    useNotice: 2 * WINDOW + 1
+                })
+            )
+        );
+        Catalog catalog = Catalog(homeOf("catalog", made));
+        bytes32 typeHash = vm.parseJsonBytes32(_json, ".catalog.typeHashes.Delivery");
+        assertEq(TypedData.DELIVERY_TYPEHASH, typeHash, "Delivery");
+        string memory list = "catalog.deliveries";
+        for (uint256 i = 0; i < count(list); ++i) {
+            ICatalog.Delivery memory delivery = ICatalog.Delivery({
+                listing: number(list, i, "message.listing"),
+                version: uint32(number(list, i, "message.version")),
+                buyer: addressAt(list, i, "message.buyer"),
+                root: bytes32At(list, i, "message.root")
+            });
+            bytes32 digest = catalog.deliveryDigest(delivery);
+            assertEq(digest, bytes32At(list, i, "digest"), "digest");
+            assertEq(this.hashDelivery(delivery), bytes32At(list, i, "structHash"), "structHash");
+            assertSigned(list, i, digest);
+        }
+    }
+
+    function hashDelivery(ICatalog.Delivery calldata delivery) external pure returns (bytes32) {
+        return TypedData.hashDelivery(delivery);
+    }
+
+    /// @dev An escrow of this token with immutables of its own: {escrow} is code at another's address.
+    function deployedEscrow() private returns (address) {
+        return address(newEscrow(address(token), WINDOW));
+    }
+
+    function readinessAt(uint256 i) private view returns (IRaceBonds.Readiness memory) {
+        string memory list = "raceBonds.readiness";
+        return IRaceBonds.Readiness({
+            provider: addressAt(list, i, "message.provider"),
+            hubKey: addressAt(list, i, "message.hubKey"),
+            namespaceId: bytes32At(list, i, "message.namespaceId"),
+            jobId: bytes32At(list, i, "message.jobId"),
+            generation: uint64(number(list, i, "message.generation")),
+            attempt: uint64(number(list, i, "message.attempt")),
+            bond: number(list, i, "message.bond"),
+            startWithin: uint32(number(list, i, "message.startWithin")),
+            validUntil: uint64(number(list, i, "message.validUntil")),
+            nonce: uint64(number(list, i, "message.nonce"))
+        });
+    }
+
+    function test_Vectors_Readiness() public {
+        address made = address(new RaceBonds(address(token), deployedEscrow(), address(token), 1 days, 1 days));
+        RaceBonds races = RaceBonds(homeOf("raceBonds", made));
+        bytes32 typeHash = vm.parseJsonBytes32(_json, ".raceBonds.typeHashes.Readiness");
+        assertEq(TypedData.READINESS_TYPEHASH, typeHash, "Readiness");
+        string memory list = "raceBonds.readiness";
+        for (uint256 i = 0; i < count(list); ++i) {
+            bytes32 digest = races.readinessDigest(readinessAt(i));
+            assertEq(digest, bytes32At(list, i, "digest"), "digest");
+            assertEq(this.hashReadiness(readinessAt(i)), bytes32At(list, i, "structHash"), "structHash");
+            assertSigned(list, i, digest);
+        }
+        // and it locks, with a signature that this suite didn't make
+        IRaceBonds.Readiness memory first = readinessAt(0);
+        token.approve(address(races), first.bond);
+        races.deposit(first.provider, first.bond);
+        vm.prank(first.hubKey);
+        races.lock(first, vm.parseJsonBytes(_json, ".raceBonds.readiness[0].signature"));
+        assertEq(races.capitalOf(first.provider), 0, "locked");
+    }
+
+    function hashReadiness(IRaceBonds.Readiness calldata readiness) external pure returns (bytes32) {
+        return TypedData.hashReadiness(readiness);
     }
 
     function test_Vectors_Leases() public view {
