@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { ROOT } from "./bin.mjs";
 
 const CONTRACTS = [
-  ...["EAIToken", "Escrow", "NodeRegistry", "EmissionController", "Disputes", "TimelockController"],
-  ...["VendorTokenFactory", "VendorToken", "FoundationTimelock", "Guardrail"],
+  ...["EAIToken", "Escrow", "NodeRegistry", "EmissionController", "Disputes", "FoundationTimelock"],
+  ...["VendorTokenFactory", "VendorToken", "Guardrail"],
 ];
 /** JSON with an entry of a list on each line, so that a difference shows what changed. */
 const lines = (value) =>
