@@ -102,7 +102,7 @@ export async function withChain(args, test) {
         await sleep(100);
       }
     }
-    await test({ rpc, file, tool, work });
+    await test({ rpc, file, tool, work, url });
   } finally {
     anvil.kill("SIGTERM");
     await ended;

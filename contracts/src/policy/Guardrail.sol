@@ -199,7 +199,8 @@ contract Guardrail is IGuardrail {
     function _setCouncil(address[] memory members, uint256 quorum_) private {
         if (members.length > MAX_MEMBERS || quorum_ < 2) revert BadCouncil();
         if (quorum_ > members.length || quorum_ * 2 <= members.length) revert BadCouncil();
-        for (uint256 i = 0; i < _members.length; ++i) {
+        uint256 leaving = _members.length;
+        for (uint256 i = 0; i < leaving; ++i) {
             isMember[_members[i]] = false;
         }
         for (uint256 i = 0; i < members.length; ++i) {
