@@ -648,6 +648,12 @@ contract FoundationTimelockTest is PolicyFixture {
             assertTrue(!knows(all[i], address(timelock)), "knows no timelock");
         }
         assertTrue(knows(address(emission), address(timelock)), "the vault does");
+        vm.startPrank(address(timelock));
+        vm.expectRevert(IEmissionController.NotDisputes.selector);
+        emission.forfeit(provider, 0, 10_000);
+        vm.expectRevert(IEmissionController.NothingVested.selector);
+        emission.claim(provider, 0);
+        vm.stopPrank();
         fund(other, 10e18);
         vm.prank(address(timelock));
         vm.expectRevert();
