@@ -13,6 +13,7 @@ import { fail, isAddress, isDecimal, ZERO } from "./chain.mjs";
  * - policy: whether it is deployed only where the configuration has a policy, and lies in the book's
  * - named: what a constructor's parameter is called here, where that isn't its own name (without underscores behind)
  * - least: the least that a figure may be, for a sentence before the constructor refuses it
+ * - makes: immutables that hold contracts which its constructor creates, in that order: {IMPLEMENTATION: "MiningPool"}
  * - reads: views that must answer what the configuration says, beside the immutables, which are all compared
  */
 export const DEPLOYMENT = [

@@ -11,7 +11,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { artifactsIn, withFreshBuild } from "./build.mjs";
-import { addressIn, fail, isAddress, keccak, logs, masked, need, rpc, topic, view, word, ZERO } from "./chain.mjs";
+import { addressIn, createdAt, fail, isAddress, keccak, logs, masked, need, rpc, topic, view, word, ZERO } from "./chain.mjs";
 import { DEPLOYMENT, deployedWith, encodeArguments, valuesOf } from "./deployment.mjs";
 
 const SUPPLY = 2_500_000_000n * 10n ** 18n;
@@ -77,8 +77,15 @@ function placeDomain(wanted, immutables, address) {
   for (const { start } of named("_cachedDomainSeparator")) wanted.write(separator, start, "hex");
 }
 
+/** Sets in `wanted` where the contracts lie that the constructor itself creates. */
+function placeMade(wanted, immutables, makes, address) {
+  Object.keys(makes).forEach((name, i) => {
+    for (const { start } of immutables.filter((one) => one.name === name)) wanted.write(word(createdAt(address, i + 1)), start, "hex");
+  });
+}
+
 /** The immutables: simulates the creation with the book's values and compares what it leaves, place by place. */
-async function checkImmutables({ name }, artifact, address, creation, code, deployer) {
+async function checkImmutables({ name, makes = {} }, artifact, address, creation, code, deployer) {
   const { immutables } = artifact;
   if (immutables.length === 0) return;
   let wanted;
@@ -89,6 +96,7 @@ async function checkImmutables({ name }, artifact, address, creation, code, depl
     return;
   }
   placeDomain(wanted, immutables, address);
+  placeMade(wanted, immutables, makes, address);
   const wrong = new Map();
   for (const { name: immutable, type, start, length } of immutables) {
     const [got, want] = [code, wanted].map((all) => all.subarray(start, start + length));
@@ -139,10 +147,10 @@ async function checkReads({ name, reads = {} }, address, values) {
   }
 }
 
-/** All of one contract; returns the block that created it. */
-async function checkContract(entry, artifact, book) {
-  const { name } = entry;
-  const address = book.addresses[name];
+/** The code at `address`, which `creator` created, and its immutables; returns the creation as it should have been. */
+async function checkCode(entry, artifact, address, creator, book) {
+  const { name, contract } = entry;
+  const creation = artifact.bytecode + encodeArguments(entry, artifact.abi, book.values).slice(2);
   const code = await rpc("eth_getCode", [address, "latest"]);
   if (code === "0x") return void differs(`${name}: there is no contract at ${address}`);
   const [got, want] = [code, artifact.deployedBytecode].map((all) => masked(all, artifact.immutables));
@@ -150,15 +158,26 @@ async function checkContract(entry, artifact, book) {
     got.equals(want),
     name,
     `${address}: the build's code, ${want.length} bytes`,
-    `${name}: the code at ${address} isn't the build's ${entry.contract}`,
+    `${name}: the code at ${address} isn't the build's ${contract}`,
   );
-  expect(same(keccak(code), book.codehashes[name]), name, "the book's code hash", `${name}: the code's hash is ${keccak(code)}, by the book ${book.codehashes[name]}`);
-  const creation = artifact.bytecode + encodeArguments(entry, artifact.abi, book.values).slice(2);
-  if (isBuilt) {
-    await checkImmutables(entry, artifact, address, creation, Buffer.from(code.slice(2), "hex"), book.deployer);
-    await checkReads(entry, address, book.values);
+  if (isBuilt) await checkImmutables(entry, artifact, address, creation, Buffer.from(code.slice(2), "hex"), creator);
+  return { creation, hash: keccak(code), isBuilt };
+}
+
+/** All of one contract, and of those that it made; returns the block that created it. */
+async function checkContract(entry, artifacts, book) {
+  const { name, makes = {} } = entry;
+  const address = book.addresses[name];
+  const found = await checkCode(entry, artifacts(entry.contract), address, book.deployer, book);
+  if (!found) return;
+  const wanted = book.codehashes[name];
+  expect(same(found.hash, wanted), name, "the book's code hash", `${name}: the code's hash is ${found.hash}, by the book ${wanted}`);
+  if (found.isBuilt) await checkReads(entry, address, book.values);
+  for (const [i, [immutable, contract]] of Object.entries(makes).entries()) {
+    const made = { name: `${name} ${immutable}`, contract, named: entry.named };
+    await checkCode(made, artifacts(contract), createdAt(address, i + 1), address, book);
   }
-  return checkCreation(entry, address, creation, book);
+  return checkCreation(entry, address, found.creation, book);
 }
 
 // ------------------------------------------------------------------------------------------- roles, the token
@@ -233,7 +252,7 @@ export async function verify(path, artifacts) {
 
 async function checkAll(book, artifacts) {
   for (const entry of deployedWith(book)) {
-    const block = await checkContract(entry, artifacts(entry.contract), book);
+    const block = await checkContract(entry, artifacts, book);
     if (entry.name === "token" && block !== undefined) {
       expect(block === book.block, "token", `created in block ${block}`, `token: it was created in block ${block}, by the book ${book.block}`);
     }

@@ -74,8 +74,8 @@ contract Guardrail is IGuardrail {
     function proposeEnd(Kind kind, bytes32 subject, bytes32 reason) external returns (bool ended) {
         Measure storage standing = _measures[kind][subject];
         if (!_stands(standing) || !standing.provisional) revert NothingStands();
-        // Bound to this very measure, so that signatures don't end a later one against the same subject.
-        bytes32 id = keccak256(abi.encode(_term, true, kind, subject, standing.from, reason));
+        // They lapse before another measure against the subject can begin, so they end none but this one.
+        bytes32 id = keccak256(abi.encode(_term, true, kind, subject, reason));
         ended = _sign(id, kind, subject, 0, reason);
         if (ended) _lift(kind, subject, reason);
     }

@@ -137,6 +137,7 @@ contract GuardrailTest is Test {
         assertEq(_guardrail.quorum(), 3, "quorum");
         assertEq(_guardrail.council().length, 5, "council");
         assertTrue(_guardrail.COOLDOWN() >= _guardrail.LONGEST(), "cooling is no shorter than the longest measure");
+        assertTrue(_guardrail.SIGNING() < _guardrail.COOLDOWN(), "signatures end no later measure");
         assertTrue(_guardrail.LONGEST() == 7 days && _guardrail.COOLDOWN() == 7 days, "a week each");
     }
 
@@ -267,6 +268,8 @@ contract GuardrailTest is Test {
         impose(what, subject, first);
         vm.warp(START + first + wait);
         imposeInVain(what, subject, 7 days, notBefore(START + first + 7 days));
+        vm.warp(START + first + 7 days - 1);
+        imposeInVain(what, subject, 7 days, notBefore(START + first + 7 days));
         vm.warp(START + first + 7 days);
         impose(what, subject, 7 days);
     }
@@ -350,7 +353,7 @@ contract GuardrailTest is Test {
         _guardrail.freeze(1 days, REASON);
     }
 
-    function test_ProposeEnd_IsBoundToTheMeasure() public {
+    function test_ProposeEnd_EndsNoLaterOne() public {
         impose(DENY, IMAGE, 1 hours);
         vm.warp(START + 1 hours - 1);
         endAs(0, DENY, IMAGE);
@@ -359,7 +362,6 @@ contract GuardrailTest is Test {
         _guardrail.lift(DENY, IMAGE, REASON);
         vm.warp(START + 1 hours - 1 + 7 days);
         impose(DENY, IMAGE, 1 hours);
-        // a day would have been soon enough for the signatures; the measure is another
         assertTrue(!endAs(2, DENY, IMAGE), "one");
         assertDenied(IMAGE, true, block.timestamp + 1 hours);
     }
@@ -469,6 +471,8 @@ contract GuardrailTest is Test {
                 ? abi.encodeWithSelector(IGuardrail.AlreadyStands.selector)
                 : notBefore(START + length + 7 days)
         );
+        vm.warp(START + length + 7 days - 1);
+        freezeBy(second, length, notBefore(START + length + 7 days));
         vm.warp(START + length + 7 days);
         freezeBy(second, length, "");
         assertOpen(false, START + length + 7 days + length);
