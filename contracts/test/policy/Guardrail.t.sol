@@ -164,6 +164,11 @@ contract GuardrailTest is Test {
     function testFuzz_RevertWhen_TheLengthIsBad(uint256 length, uint256 kind) public {
         if (length <= 7 days) length = length % 2 == 0 ? 0 : type(uint256).max - length;
         vm.expectRevert(IGuardrail.BadLength.selector);
+        signAs(0, DENY, IMAGE, 7 days + 1);
+        vm.prank(address(_timelock));
+        vm.expectRevert(IGuardrail.BadLength.selector);
+        _guardrail.freeze(7 days + 1, REASON);
+        vm.expectRevert(IGuardrail.BadLength.selector);
         if (kind % 2 == 0) signAs(0, DENY, IMAGE, length);
         else signAs(0, FREEZE, 0, length);
     }
