@@ -37,7 +37,11 @@ export function artifactsIn(out) {
     const artifact = JSON.parse(readFileSync(join(out, `${contract}.sol`, `${contract}.json`), "utf8"));
     const { object, immutableReferences = {} } = artifact.deployedBytecode;
     const [[path]] = Object.entries(artifact.metadata.settings.compilationTarget);
-    const run = runs.find(({ contracts }) => `0x${contracts[path]?.[contract]?.evm.deployedBytecode.object}` === object);
+    const ids = (references) => Object.keys(references ?? {}).sort().join(" ");
+    const run = runs.find(({ contracts }) => {
+      const code = contracts[path]?.[contract]?.evm.deployedBytecode;
+      return code && `0x${code.object}` === object && ids(code.immutableReferences) === ids(immutableReferences);
+    });
     if (!run) fail(`the build of ${contract} doesn't say where its immutables lie`);
     if (!names.has(run)) names.set(run, variables(Object.values(run.sources), new Map()));
     const immutables = Object.entries(immutableReferences).flatMap(([id, places]) =>
