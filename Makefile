@@ -13,7 +13,7 @@ export CARGO_TERM_COLOR ?= never
 
 .PHONY: help
 help: ## This list
-	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing (as root on Debian or Ubuntu; elsewhere it names it) and build the testbed's programs
@@ -65,6 +65,11 @@ contracts-test: ## The contracts alone: everything but the long runs
 .PHONY: contracts-deep
 contracts-deep: ## The contracts' fuzzers for a long time
 	npm run test:deep --prefix contracts
+
+.PHONY: verify-deployment
+verify-deployment: ## Whether what lies on the chain RPC_URL is what the sources and the address book BOOK say
+	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
+	RPC_URL="$(RPC_URL)" BOOK="$(abspath $(BOOK))" npm run -s verify --prefix contracts
 
 .PHONY: gas
 gas: ## What transactions cost, into target/bench/gas.json

@@ -245,6 +245,7 @@ contract Escrow is IEscrow, EIP712 {
                 }
             }
             uint256 due = _due(slot, settlement, _min(until, actsUntil));
+            // 0 is that nothing is due, not a sum that time or a transfer could miss by a wei
             // slither-disable-next-line incorrect-equality
             if (due == 0) {
                 bytes4 reason = _whyNothing(slot, actsUntil, settlement.isFinalRaw());
@@ -280,6 +281,7 @@ contract Escrow is IEscrow, EIP712 {
         if (msg.sender != terms.provider) revert NotParty();
         if (_claims[leaseId].amount != 0) revert ClaimExists();
         uint256 closingAt = slot.closingAt();
+        // 0 is the mark of a lease that isn't closing, not a time to be hit
         // slither-disable-next-line incorrect-equality
         if (closingAt == 0) {
             slot = _startClosing(leaseId, slot);
@@ -303,6 +305,7 @@ contract Escrow is IEscrow, EIP712 {
         (bytes32 leaseId, LeaseSlot slot) = _notClosed(terms);
         if (msg.sender != terms.payer && !_acts(terms.hubKey, msg.sender)) revert NotParty();
         Claim storage standing = _claims[leaseId];
+        // 0 is the mark of no claim: a claim is of more than was paid
         // slither-disable-next-line incorrect-equality
         if (standing.amount == 0) revert NoClaim();
         if (standing.disputed) revert AlreadyDisputed();
@@ -314,6 +317,7 @@ contract Escrow is IEscrow, EIP712 {
     /// @inheritdoc IEscrow
     function finalize(LeaseTerms calldata terms) external {
         (bytes32 leaseId, LeaseSlot slot) = _notClosed(terms);
+        // 0 is the mark of a lease that isn't closing, not a time to be hit
         // slither-disable-next-line incorrect-equality
         if (slot.closingAt() == 0 || block.timestamp <= _closesAt(leaseId, slot)) revert ClosingWindowOpen();
         Claim memory standing = _claims[leaseId];
@@ -361,6 +365,7 @@ contract Escrow is IEscrow, EIP712 {
             standing.state = LeaseState.Closing;
             standing.closesAt = uint64(_closesAt(leaseId, slot));
         } else {
+            // paused is exactly when nothing of the hold is left; paying is capped by it, so it can't step over 0
             // slither-disable-next-line incorrect-equality
             standing.state = rest == 0 ? LeaseState.Paused : LeaseState.Open;
         }
@@ -374,6 +379,7 @@ contract Escrow is IEscrow, EIP712 {
     /// @inheritdoc IEscrow
     function keyUntil(address hub, address key) public view returns (uint256 until) {
         until = _keys[hub][key];
+        // 0 is the mark of a key that was never appointed or retired
         // slither-disable-next-line incorrect-equality
         if (until == 0 && key == hub) until = type(uint40).max;
     }
@@ -555,6 +561,7 @@ contract Escrow is IEscrow, EIP712 {
     /// is ever due under a lease that wasn't opened.
     function _whyNothing(LeaseSlot slot, uint256 until, bool isFinal) private view returns (bytes4) {
         if (!slot.exists()) return UnknownLease.selector;
+        // 0 is the mark of nobody's signature, or of a key that never was the hub's
         // slither-disable-next-line incorrect-equality
         if (until == 0) return BadSignature.selector;
         if (until <= block.timestamp) return RetiredKey.selector;

@@ -13,6 +13,7 @@ const steps = [
   ["every branch has its test", NODE, ["tools/trees.mjs"]],
   ["tests, fuzz, invariants, gas snapshot", FORGE, ["test", ...process.argv.slice(2)]],
   ["deployment", NODE, ["tools/deploy.test.mjs"]],
+  ["verification of a deployment", NODE, ["tools/verify.test.mjs"]],
 ];
 
 for (const [what, command, args] of steps) {

@@ -18,6 +18,7 @@ library Signatures {
 
     /// @notice Whether `signature` is `signer`'s own key's over `digest`.
     function isByKey(address signer, bytes32 digest, bytes calldata signature) internal pure returns (bool) {
+        // the third answer says why a signature is malformed, which nobody asks here
         // slither-disable-next-line unused-return
         (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
         return failure == ECDSA.RecoverError.NoError && recovered == signer;

@@ -168,6 +168,7 @@ contract EmissionController is IEmissionController {
         // A lease never pays more than its hold, which fits.
         // forge-lint: disable-next-line(unsafe-typecast)
         (counted.paid, counted.until) = (uint96(lease.paid), uint40(until));
+        // 0 is that there is nothing to spread, not a sum that could be missed by a wei.
         // slither-disable-next-line incorrect-equality
         if (fee == 0) return;
         if (current != 0 && block.timestamp < endOf(current - 1) + WINDOW) {
@@ -185,6 +186,7 @@ contract EmissionController is IEmissionController {
         uint256 high = Math.min(until, end);
         if (high <= low) return;
         uint256 part = fee * (high - low) / (until - from);
+        // Rounded down to nothing, there is nothing to add.
         // slither-disable-next-line incorrect-equality
         if (part == 0) return;
         Share storage share = _shares[epoch][node];
@@ -262,6 +264,7 @@ contract EmissionController is IEmissionController {
     function claim(address node, uint256 epoch) external returns (uint256 amount) {
         if (DISPUTES.pending(node, epoch) != 0) revert CaseOpen();
         amount = vested(node, epoch);
+        // 0 is that there is nothing to pay, not a sum that could be missed by a wei.
         // slither-disable-next-line incorrect-equality
         if (amount == 0) revert NothingVested();
         address owner = REGISTRY.account(node).owner;
@@ -320,6 +323,7 @@ contract EmissionController is IEmissionController {
     /// @inheritdoc IEmissionController
     function committee(address node, uint256 epoch) public view returns (address[] memory) {
         bytes32 seed = _epochs[epoch].seed;
+        // 0 is the mark of a seed that isn't fixed.
         // slither-disable-next-line incorrect-equality
         if (seed == 0) return new address[](0);
         // Only who registered before the epoch's end: before anything of the seed could be known.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
-
+import {FoundationTimelock} from "../../src/governance/FoundationTimelock.sol";
 import {IDisputes} from "../../src/interfaces/IDisputes.sol";
 import {IEmissionController} from "../../src/interfaces/IEmissionController.sol";
 import {IEscrow} from "../../src/interfaces/IEscrow.sol";
@@ -37,16 +36,14 @@ abstract contract PolicyFixture is EscrowFixture {
     NodeRegistry internal registry;
     EmissionController internal emission;
     Disputes internal disputes;
-    TimelockController internal timelock;
+    FoundationTimelock internal timelock;
 
     address internal owner = address(0x0E11);
     uint64 private _attempts;
 
     function setUp() public virtual override {
         super.setUp();
-        address[] memory council = new address[](1);
-        council[0] = address(this);
-        timelock = new TimelockController(72 hours, council, council, address(0));
+        timelock = new FoundationTimelock(72 hours, address(this));
         deployPolicy();
         assertTrue(token.transfer(address(emission), VAULT), "the vault");
         fund(payer, 100_000_000e18);

@@ -41,8 +41,9 @@ interface Vm {
 
     // files and the environment
     function envString(string calldata name) external view returns (string memory);
+    function envString(string calldata name, string calldata delimiter) external view returns (string[] memory);
     function envUint(string calldata name) external view returns (uint256);
-    function envUint(string calldata name, string calldata delimiter) external view returns (uint256[] memory);
+    function envBytes(string calldata name, string calldata delimiter) external view returns (bytes[] memory);
     function envAddress(string calldata name, string calldata delimiter) external view returns (address[] memory);
     function readFile(string calldata path) external view returns (string memory);
     function parseUint(string calldata value) external pure returns (uint256);
