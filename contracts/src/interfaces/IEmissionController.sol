@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDisputes} from "./IDisputes.sol";
 import {IEscrow} from "./IEscrow.sol";
+import {INodeRegistry} from "./INodeRegistry.sol";
 
 /// @title IEmissionController
 /// @notice Releases EAI from a fixed vault for work that was paid for, and attested by others than hub and node.
@@ -215,6 +217,15 @@ interface IEmissionController {
 
     /// @notice What is allotted, or set aside to be, to nodes and their verifiers, and neither claimed nor forfeited.
     function reserved() external view returns (uint256);
+
+    /// @notice Whose leases count.
+    function ESCROW() external view returns (IEscrow);
+
+    /// @notice Nodes and verifiers.
+    function REGISTRY() external view returns (INodeRegistry);
+
+    /// @notice The court.
+    function DISPUTES() external view returns (IDisputes);
 
     /// @notice Seconds of a phase.
     function WINDOW() external view returns (uint256);

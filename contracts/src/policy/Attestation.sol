@@ -13,7 +13,7 @@ abstract contract Attestation is IEmissionController {
     /// @dev A report is near what counted if it is within this part of it.
     uint256 private constant NEAR = 10;
 
-    /// @notice Nodes and verifiers.
+    /// @inheritdoc IEmissionController
     INodeRegistry public immutable REGISTRY;
     /// @notice When epoch 0 begins.
     uint256 public immutable START;

@@ -78,9 +78,9 @@ contract EmissionController is Attestation {
     uint256 private constant UNIT_MS_PER_UNIT_HOUR = 3600 * MS;
 
     IERC20 private immutable _token;
-    /// @notice Whose leases count.
+    /// @inheritdoc IEmissionController
     IEscrow public immutable ESCROW;
-    /// @notice The court.
+    /// @inheritdoc IEmissionController
     IDisputes public immutable DISPUTES;
     /// @notice Who may set the ceiling.
     address public immutable TIMELOCK;
