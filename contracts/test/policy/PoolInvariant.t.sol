@@ -100,8 +100,8 @@ contract PoolInvariantTest is PoolFixture {
             (uint256 atRisk,) = stakeAndExits(i);
             sum += atRisk;
             uint256 model = _handler.atStake(i) / 1e18;
-            assertAtMost(atRisk, model + slack + model / 1e8, "no more than its part");
-            assertAtMost(model, atRisk + slack + model / 1e8, "and no less");
+            assertAtMost(atRisk, model + slack + model / 1e12, "no more than its part");
+            assertAtMost(model, atRisk + slack + model / 1e12, "and no less");
         }
         assertAtMost(sum, registry.slashable(address(pool)), "stakes are there");
         INodeRegistry.Account memory account = registry.account(address(pool));
@@ -166,7 +166,7 @@ contract PoolInvariantTest is PoolFixture {
         for (uint256 i = 0; i < 4; ++i) {
             uint256 got = payOut(i);
             assertAtMost(got, due[i] + 4, "no more than its own");
-            assertAtMost(due[i], got + 8 + due[i] / 1e8, "and all of it");
+            assertAtMost(due[i], got + 8 + due[i] / 1e12, "and all of it");
         }
     }
 
