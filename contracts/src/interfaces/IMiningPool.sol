@@ -178,8 +178,8 @@ interface IMiningPool is IERC1271 {
     function tidy(bytes32[] calldata ids) external;
 
     /// @notice Asks back `amount` of the caller's stake, or all with the highest number. What remains must cover its hardware.
-    /// @return round With which it goes.
-    function requestExit(uint256 amount) external returns (uint256 round);
+    /// @return number The round with which it goes.
+    function requestExit(uint256 amount) external returns (uint256 number);
 
     /// @notice Starts thawing what was asked back, if nothing thaws. Anyone may; but not while the last epoch is still to be
     /// weighed, as what thaws doesn't count then: two windows at most.
@@ -189,7 +189,7 @@ interface IMiningPool is IERC1271 {
     function finishRound() external;
 
     /// @notice Credits `member` its part of a round that is over. What it didn't get of its part is stake again. Anyone may.
-    function takeExit(address member, uint256 round) external returns (uint256 amount);
+    function takeExit(address member, uint256 number) external returns (uint256 amount);
 
     /// @notice Sends what is owed to the caller.
     function withdraw(address to) external returns (uint256 amount);
@@ -233,10 +233,10 @@ interface IMiningPool is IERC1271 {
     function stakeOf(address member) external view returns (uint256);
 
     /// @notice A round of those who leave. The last is still to start, or open for more.
-    function rounds(uint256 round) external view returns (Round memory);
+    function rounds(uint256 number) external view returns (Round memory);
 
     /// @notice What `member` asked back with a round and wasn't credited, in shares.
-    function exitOf(address member, uint256 round) external view returns (uint256);
+    function exitOf(address member, uint256 number) external view returns (uint256);
 
     /// @notice Who had the hardware in the pool in `epoch`; zero if nobody.
     function holderOf(bytes32 id, uint256 epoch) external view returns (address);

@@ -259,11 +259,11 @@ contract EmissionController is Attestation {
     }
 
     /// @dev The report for which `verifier` is still to be paid.
-    function _unpaid(address node, uint256 epoch, address verifier) private view returns (Report storage report) {
+    function _unpaid(address node, uint256 epoch, address verifier) private view returns (Report storage) {
         Share storage share = _shares[epoch][node];
         Report[] storage reports = _reports[epoch][node];
         for (uint256 i = 0; i < reports.length; ++i) {
-            report = reports[i];
+            Report storage report = reports[i];
             if (report.verifier != verifier) continue;
             if (report.isPaid || share.mined == 0 || !_isNear(report.time, share.attested)) break;
             return report;

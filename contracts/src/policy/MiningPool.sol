@@ -191,6 +191,8 @@ contract MiningPool is PoolStakes {
     }
 
     /// @inheritdoc IMiningPool
+    // The registry calls nobody when it takes hardware, and no call of the pool's runs within another.
+    // slither-disable-next-line reentrancy-no-eth
     function tidy(bytes32[] calldata ids) external nonReentrant {
         for (uint256 i = 0; i < ids.length; ++i) {
             INodeRegistry.Hardware memory device = REGISTRY.hardware(ids[i]);
@@ -246,6 +248,7 @@ contract MiningPool is PoolStakes {
         uint256 bonds = _fromCourt + DISPUTES.owed(address(this));
         // While an appeal isn't settled its bond may be among them.
         uint256 fromCourt = openAppeals == 0 ? bonds : 0;
+        // slither-disable-next-line incorrect-equality
         if (amount + fromCourt == 0) revert NothingDue();
         _incomes[epoch].extra += (amount + fromCourt).toUint128();
         emit Harvested(epoch, amount + fromCourt);
@@ -259,6 +262,7 @@ contract MiningPool is PoolStakes {
 
     /// @inheritdoc IMiningPool
     function rollOver(uint256 epoch) external returns (uint256 amount) {
+        // slither-disable-next-line unused-return
         (, uint256 total) = EMISSION.splitOf(address(this), epoch);
         if (total != 0 || block.timestamp < EMISSION.endOf(epoch) + EMISSION.WINDOW()) revert CannotRollOver();
         amount = incomeOf(epoch);
@@ -405,6 +409,7 @@ contract MiningPool is PoolStakes {
     /// @inheritdoc PoolStakes
     function _isToBeWeighed() internal view override returns (bool) {
         uint256 epoch = _epoch();
+        // slither-disable-next-line incorrect-equality
         if (epoch == 0 || block.timestamp >= EMISSION.endOf(epoch - 1) + 2 * EMISSION.WINDOW()) return false;
         return !EMISSION.shareOf(address(this), epoch - 1).weighed;
     }
@@ -412,6 +417,7 @@ contract MiningPool is PoolStakes {
     /// @dev Whether it is the second half of the time in which the last epoch's fees are recorded.
     function _isRecordingLate() private view returns (bool) {
         uint256 epoch = _epoch();
+        // slither-disable-next-line incorrect-equality
         if (epoch == 0) return false;
         uint256 since = block.timestamp - EMISSION.endOf(epoch - 1);
         return since >= EMISSION.WINDOW() / 2 && since < EMISSION.WINDOW();

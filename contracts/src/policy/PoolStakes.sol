@@ -45,10 +45,10 @@ abstract contract PoolStakes is IMiningPool, ReentrancyGuardTransient {
     /// @inheritdoc IMiningPool
     mapping(address account => uint256) public owed;
     /// @inheritdoc IMiningPool
-    mapping(address member => mapping(uint256 round => uint256 shares)) public exitOf;
+    mapping(address member => mapping(uint256 number => uint256 shares)) public exitOf;
 
     mapping(address member => Member) internal _members;
-    mapping(uint256 round => Round) private _rounds;
+    mapping(uint256 number => Round) private _rounds;
 
     constructor(IERC20 token, INodeRegistry registry) {
         (_token, REGISTRY) = (token, registry);
