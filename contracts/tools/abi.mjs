@@ -5,7 +5,7 @@ import { ROOT } from "./bin.mjs";
 
 const CONTRACTS = [
   ...["EAIToken", "Escrow", "NodeRegistry", "EmissionController", "Disputes", "FoundationTimelock", "Guardrail"],
-  ...["RaceBonds", "VendorTokenFactory", "VendorToken", "Catalog", "DataRegistry"],
+  ...["MiningPools", "MiningPool", "RaceBonds", "VendorTokenFactory", "VendorToken", "Catalog", "DataRegistry"],
 ];
 /** JSON with an entry of a list on each line, so that a difference shows what changed. */
 const lines = (value) =>

@@ -38,6 +38,17 @@ export const POLICY = {
   voting: "259200",
   appealing: "172800",
   limit: "1209600",
+  rewardBps: "100",
+  raceLock: "86400",
+  raceChallenge: "21600",
+  dataBond: "50000000000000000000",
+  verificationFee: "10000000000000000000",
+  leakClaim: "1209600",
+  longestDataLease: "7776000",
+  listingBond: "100000000000000000000",
+  longestRefund: "604800",
+  listingHold: "1209600",
+  useNotice: "604800",
 };
 
 /** A configuration with it: two fifths of all EAI in the vault. */

@@ -32,6 +32,16 @@ export const DEPLOYMENT = [
   },
   { name: "emission", contract: "EmissionController", policy: true, reads: { "ceiling()": "ceiling" } },
   { name: "disputes", contract: "Disputes", policy: true },
+  { name: "pools", contract: "MiningPools", policy: true, makes: { IMPLEMENTATION: "MiningPool" } },
+  { name: "raceBonds", contract: "RaceBonds", policy: true, named: { lockTime: "raceLock", challenge: "raceChallenge" } },
+  {
+    ...{ name: "dataRegistry", contract: "DataRegistry", policy: true },
+    named: { bond: "dataBond", fee: "verificationFee", claiming: "leakClaim", maxLease: "longestDataLease" },
+  },
+  {
+    ...{ name: "catalog", contract: "Catalog", policy: true },
+    named: { vault: "emission", minBond: "listingBond", maxWindow: "longestRefund", bondHold: "listingHold" },
+  },
   { name: "vendorTokens", contract: "VendorTokenFactory", policy: true, named: { eai: "token" } },
   {
     ...{ name: "guardrail", contract: "Guardrail", policy: true },

@@ -133,4 +133,7 @@ interface IDisputes {
 
     /// @notice What `account` can withdraw.
     function owed(address account) external view returns (uint256);
+
+    /// @notice What opening a case takes.
+    function BOND() external view returns (uint256);
 }

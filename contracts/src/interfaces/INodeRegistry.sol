@@ -186,6 +186,9 @@ interface INodeRegistry {
     /// @notice Seconds between unbonding and withdrawal.
     function UNBONDING() external view returns (uint256);
 
+    /// @notice For each class, the least stake for each device.
+    function classMinimums(uint256 class) external view returns (uint256);
+
     /// @notice The least stake of a verifier.
     function VERIFIER_STAKE() external view returns (uint256);
 }

@@ -49,7 +49,7 @@ contract Disputes is IDisputes {
     INodeRegistry public immutable REGISTRY;
     /// @notice The vault.
     IEmissionController public immutable EMISSION;
-    /// @notice What opening a case takes.
+    /// @inheritdoc IDisputes
     uint256 public immutable BOND;
     /// @notice Seconds of a round.
     uint256 public immutable VOTING;

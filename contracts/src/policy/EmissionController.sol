@@ -12,14 +12,16 @@ import {IEscrow} from "../interfaces/IEscrow.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {Accrual} from "../libraries/Accrual.sol";
 import {Prices} from "../libraries/Prices.sol";
+import {Attestation} from "./Attestation.sol";
 
 /// @title EmissionController
 /// @notice The vault, and what it releases. See {IEmissionController}.
-/// @dev No owner. The timelock moves one figure, the ceiling of R. Tokens leave by {claim} alone, to the node's owner.
+/// @dev No owner. The timelock moves one figure, the ceiling of R. Tokens leave by {claim} and {claimReward} alone, to the
+/// owners of nodes and verifiers.
 ///
 /// Everything is counted in favour of the vault: shares of fees, weights and allotments are rounded down, and R is the floor of
 /// the median's bucket.
-contract EmissionController is IEmissionController {
+contract EmissionController is Attestation {
     using SafeERC20 for IERC20;
     using Prices for Prices.Histogram;
 
@@ -40,6 +42,7 @@ contract EmissionController is IEmissionController {
     /// @param drawn N: how many verifiers are drawn for a node.
     /// @param quorum M: how many of them must attest a time for it to count; more than half.
     /// @param stakeBps Which part of what a node mined in the trailing epochs it must have at stake.
+    /// @param rewardBps Which part of what a node mined its verifiers get besides, in all; {MAX_REWARD_BPS} at most.
     struct Parameters {
         address token;
         address escrow;
@@ -57,6 +60,7 @@ contract EmissionController is IEmissionController {
         uint256 drawn;
         uint256 quorum;
         uint256 stakeBps;
+        uint256 rewardBps;
     }
 
     /// @notice The least delay of the timelock.
@@ -67,38 +71,29 @@ contract EmissionController is IEmissionController {
     uint256 public constant TRAIL = 7;
     /// @notice How much is mined for each wei of weight, at most.
     uint256 public constant MULTIPLE = 3;
+    /// @notice The most that {REWARD_BPS} may be.
+    uint256 public constant MAX_REWARD_BPS = 1000;
 
     uint256 private constant BPS = 10_000;
-    uint256 private constant MS = 1000;
     uint256 private constant UNIT_MS_PER_UNIT_HOUR = 3600 * MS;
 
     IERC20 private immutable _token;
-    /// @notice Whose leases count.
+    /// @inheritdoc IEmissionController
     IEscrow public immutable ESCROW;
-    /// @notice Nodes and verifiers.
-    INodeRegistry public immutable REGISTRY;
-    /// @notice The court.
+    /// @inheritdoc IEmissionController
     IDisputes public immutable DISPUTES;
     /// @notice Who may set the ceiling.
     address public immutable TIMELOCK;
-    /// @notice When epoch 0 begins.
-    uint256 public immutable START;
-    /// @notice Seconds of an epoch.
-    uint256 public immutable EPOCH;
-    /// @inheritdoc IEmissionController
-    uint256 public immutable WINDOW;
     /// @notice Seconds over which an allotment vests.
     uint256 public immutable VESTING;
     /// @notice What each epoch of the first era may allot.
     uint256 public immutable FIRST_BUDGET;
     /// @notice Epochs after which the budget halves.
     uint256 public immutable ERA;
-    /// @notice How many verifiers are drawn for a node.
-    uint256 public immutable DRAWN;
-    /// @notice How many of them must attest a time.
-    uint256 public immutable QUORUM;
     /// @notice Which part of what a node mined in the trailing epochs it must have at stake.
     uint256 public immutable STAKE_BPS;
+    /// @inheritdoc IEmissionController
+    uint256 public immutable REWARD_BPS;
     /// @dev For how long after its end work counts in a closing lease.
     uint256 private immutable _NOTICE;
 
@@ -108,30 +103,26 @@ contract EmissionController is IEmissionController {
     uint256 public lastRate;
     /// @inheritdoc IEmissionController
     uint256 public reserved;
+    /// @inheritdoc IEmissionController
+    mapping(address verifier => mapping(uint256 epoch => bool)) public isGuilty;
 
-    mapping(uint256 epoch => Epoch) private _epochs;
     mapping(uint256 epoch => Prices.Histogram) private _prices;
     mapping(uint256 epoch => mapping(address node => Share)) private _shares;
-    mapping(uint256 epoch => mapping(address node => uint256[])) private _reports;
-    mapping(uint256 epoch => mapping(address node => mapping(address verifier => bool))) private _hasAttested;
     mapping(bytes32 leaseId => Counted) private _counted;
 
-    constructor(Parameters memory p) {
-        if (p.token == address(0) || p.registry == address(0) || p.disputes == address(0)) revert ZeroAddress();
-        if (p.window == 0 || p.epoch <= 2 * p.window || p.epoch > 90 days || p.vesting == 0) revert BadParameter();
+    constructor(Parameters memory p) Attestation(p.registry, p.start, p.epoch, p.window, p.drawn, p.quorum) {
+        if (p.token == address(0) || p.disputes == address(0)) revert ZeroAddress();
+        if (p.vesting == 0 || p.rewardBps > MAX_REWARD_BPS) revert BadParameter();
         if (p.firstBudget == 0 || p.era == 0 || p.firstBudget > type(uint88).max) revert BadParameter();
         if (p.initialRate == 0 || p.initialRate > p.ceiling || p.ceiling > type(uint96).max) revert BadParameter();
-        if (p.quorum * 2 <= p.drawn || p.quorum > p.drawn || p.drawn > 32) revert BadParameter();
         if (TimelockController(p.timelock).getMinDelay() < MIN_DELAY) revert BadParameter();
         if (IEscrow(p.escrow).TOKEN() != p.token) revert BadParameter();
         _token = IERC20(p.token);
         ESCROW = IEscrow(p.escrow);
-        REGISTRY = INodeRegistry(p.registry);
         DISPUTES = IDisputes(p.disputes);
         TIMELOCK = p.timelock;
-        (START, EPOCH, WINDOW, VESTING) = (p.start, p.epoch, p.window, p.vesting);
-        (FIRST_BUDGET, ERA, STAKE_BPS) = (p.firstBudget, p.era, p.stakeBps);
-        (DRAWN, QUORUM) = (p.drawn, p.quorum);
+        VESTING = p.vesting;
+        (FIRST_BUDGET, ERA, STAKE_BPS, REWARD_BPS) = (p.firstBudget, p.era, p.stakeBps, p.rewardBps);
         _NOTICE = IEscrow(p.escrow).CLOSING_NOTICE();
         (ceiling, lastRate) = (p.ceiling, p.initialRate);
         emit CeilingSet(p.ceiling);
@@ -207,29 +198,6 @@ contract EmissionController is IEmissionController {
         return block.timestamp;
     }
 
-    // ------------------------------------------------------------------------------------------ attestation
-
-    /// @inheritdoc IEmissionController
-    function fixSeed(uint256 epoch) external returns (bytes32 seed) {
-        _inPhase(epoch, 0);
-        Epoch storage standing = _epochs[epoch];
-        if (standing.seed != 0) revert WrongPhase();
-        // Whoever calls first decides by the block; a later one finds it fixed.
-        seed = keccak256(abi.encode(blockhash(block.number - 1), block.prevrandao, epoch));
-        standing.seed = seed;
-        emit SeedFixed(epoch, seed);
-    }
-
-    /// @inheritdoc IEmissionController
-    function attest(address node, uint256 epoch, uint256 time) external {
-        _inPhase(epoch, 0);
-        if (!_isAmong(msg.sender, committee(node, epoch))) revert NotDrawn();
-        if (_hasAttested[epoch][node][msg.sender]) revert AlreadyAttested();
-        _hasAttested[epoch][node][msg.sender] = true;
-        _reports[epoch][node].push(time);
-        emit Attested(node, epoch, msg.sender, time);
-    }
-
     // --------------------------------------------------------------------------------------------- allotting
 
     /// @inheritdoc IEmissionController
@@ -248,9 +216,9 @@ contract EmissionController is IEmissionController {
         if (share.time != 0) {
             _prices[epoch].add(_price(share), Math.min(share.time, time));
         }
-        // A weight is at most the fee, which is below 2^96.
+        // A weight is at most the fee, which is below 2^96; 1024 devices' time in 90 days is below 2^43 ms.
         // forge-lint: disable-next-line(unsafe-typecast)
-        share.weight = uint96(weight);
+        (share.weight, share.attested) = (uint96(weight), uint48(time));
         _epochs[epoch].weight += weight;
         emit Weighed(node, epoch, share.fee, time, weight);
     }
@@ -277,8 +245,39 @@ contract EmissionController is IEmissionController {
     }
 
     /// @inheritdoc IEmissionController
+    function claimReward(address node, uint256 epoch, address verifier) external returns (uint256 amount) {
+        if (DISPUTES.pending(verifier, epoch) != 0) revert CaseOpen();
+        Report storage report = _unpaid(node, epoch, verifier);
+        amount = rewardOf(node, epoch);
+        if (block.timestamp < endOf(epoch) + 2 * WINDOW + VESTING) revert NothingVested();
+        report.isPaid = true;
+        reserved -= amount;
+        if (isGuilty[verifier][epoch]) {
+            emit Forfeited(verifier, epoch, amount);
+            return 0;
+        }
+        address owner = REGISTRY.account(verifier).owner;
+        emit RewardClaimed(node, epoch, verifier, owner, amount);
+        _token.safeTransfer(owner, amount);
+    }
+
+    /// @dev The report for which `verifier` is still to be paid.
+    function _unpaid(address node, uint256 epoch, address verifier) private view returns (Report storage) {
+        Share storage share = _shares[epoch][node];
+        Report[] storage reports = _reports[epoch][node];
+        for (uint256 i = 0; i < reports.length; ++i) {
+            Report storage report = reports[i];
+            if (report.verifier != verifier) continue;
+            if (report.isPaid || share.mined == 0 || !_isNear(report.time, share.attested)) break;
+            return report;
+        }
+        revert NoReward();
+    }
+
+    /// @inheritdoc IEmissionController
     function forfeit(address node, uint256 epoch, uint256 bps) external returns (uint256 amount) {
         if (msg.sender != address(DISPUTES)) revert NotDisputes();
+        if (REGISTRY.account(node).role == INodeRegistry.Role.Verifier) isGuilty[node][epoch] = true;
         Share storage share = _shares[epoch][node];
         // The guilty don't get around it by leaving the allotting for later.
         if (share.weight != 0 && !share.allotted) _allot(node, epoch);
@@ -300,47 +299,15 @@ contract EmissionController is IEmissionController {
     // ------------------------------------------------------------------------------------------------ views
 
     /// @inheritdoc IEmissionController
-    function epochAt(uint256 time) public view returns (uint256) {
-        if (time < START) revert WrongPhase();
-        return (time - START) / EPOCH;
-    }
-
-    /// @inheritdoc IEmissionController
-    function endOf(uint256 epoch) public view returns (uint256) {
-        return START + (epoch + 1) * EPOCH;
-    }
-
-    /// @inheritdoc IEmissionController
-    function epochs(uint256 epoch) external view returns (Epoch memory) {
-        return _epochs[epoch];
-    }
-
-    /// @inheritdoc IEmissionController
     function shareOf(address node, uint256 epoch) external view returns (Share memory) {
         return _shares[epoch][node];
     }
 
     /// @inheritdoc IEmissionController
-    function committee(address node, uint256 epoch) public view returns (address[] memory) {
-        bytes32 seed = _epochs[epoch].seed;
-        // 0 is the mark of a seed that isn't fixed.
-        // slither-disable-next-line incorrect-equality
-        if (seed == 0) return new address[](0);
-        // Only who registered before the epoch's end: before anything of the seed could be known.
-        return REGISTRY.draw(keccak256(abi.encode(seed, node)), endOf(epoch) - 1, [node, node], DRAWN);
-    }
-
-    /// @inheritdoc IEmissionController
-    function attested(address node, uint256 epoch) public view returns (uint256 time) {
-        uint256[] memory reports = _reports[epoch][node];
-        for (uint256 i = 0; i < reports.length; ++i) {
-            uint256 agree = 0;
-            for (uint256 j = 0; j < reports.length; ++j) {
-                if (reports[j] >= reports[i]) ++agree;
-            }
-            if (agree >= QUORUM && reports[i] > time) time = reports[i];
-        }
-        return Math.min(time, REGISTRY.account(node).devices * EPOCH * MS);
+    function rewardOf(address node, uint256 epoch) public view returns (uint256) {
+        Share storage share = _shares[epoch][node];
+        uint256 count = share.mined == 0 ? 0 : _countNear(node, epoch, share.attested);
+        return count == 0 ? 0 : _rewards(share.mined) / count;
     }
 
     /// @inheritdoc IEmissionController
@@ -381,12 +348,6 @@ contract EmissionController is IEmissionController {
         INodeRegistry.Account memory account = REGISTRY.account(node);
         if (account.role != INodeRegistry.Role.Node || account.until != 0) revert NotANode();
         return account.owner;
-    }
-
-    /// @dev Reverts unless it is the phase of `epoch` that begins `phase` windows after its end.
-    function _inPhase(uint256 epoch, uint256 phase) private view {
-        uint256 begin = endOf(epoch) + phase * WINDOW;
-        if (block.timestamp < begin || block.timestamp >= begin + WINDOW) revert WrongPhase();
     }
 
     /// @dev What a node was paid for a unit-hour, on average over the epoch. No lease's rate is beyond 96 bits.
@@ -441,28 +402,28 @@ contract EmissionController is IEmissionController {
         // At most three times a fee, and at most the pot, which fits.
         // forge-lint: disable-next-line(unsafe-typecast)
         share.mined = uint96(mined);
+        // What nobody earned, and what doesn't divide, stays in the vault.
+        reserved -= _rewards(mined) - rewardOf(node, epoch) * _countNear(node, epoch, share.attested);
         emit Allotted(node, epoch, mined);
     }
 
-    /// @dev What `epoch` allots in all, set aside when the first node is allotted: the budget, three times the weight, or what
-    /// the vault has left, whichever is least.
+    /// @dev What verifiers get in all where nodes mined `mined`.
+    function _rewards(uint256 mined) private view returns (uint256) {
+        return mined * REWARD_BPS / BPS;
+    }
+
+    /// @dev What `epoch` allots to nodes, set aside with their verifiers' rewards when the first node is allotted: three times
+    /// the weight; or less, so that both are within the budget and what the vault has left.
     function _fixPot(uint256 epoch) private returns (uint256 pot) {
         Epoch storage standing = _epochs[epoch];
         if (standing.potFixed) return standing.pot;
-        pot = Math.min(budgetOf(epoch), MULTIPLE * standing.weight);
-        pot = Math.min(pot, _token.balanceOf(address(this)) - reserved);
+        uint256 most = Math.min(budgetOf(epoch), _token.balanceOf(address(this)) - reserved);
+        pot = Math.min(MULTIPLE * standing.weight, most * BPS / (BPS + REWARD_BPS));
         standing.potFixed = true;
         // At most the first budget, which fits.
         // forge-lint: disable-next-line(unsafe-typecast)
         standing.pot = uint96(pot);
-        reserved += pot;
+        reserved += pot + _rewards(pot);
         emit PotFixed(epoch, pot);
-    }
-
-    function _isAmong(address who, address[] memory list) private pure returns (bool) {
-        for (uint256 i = 0; i < list.length; ++i) {
-            if (list[i] == who) return true;
-        }
-        return false;
     }
 }

@@ -56,7 +56,7 @@ contract NodeRegistry is INodeRegistry {
     /// @inheritdoc INodeRegistry
     uint256 public immutable VERIFIER_STAKE;
 
-    /// @notice For each class, the least stake for each device.
+    /// @inheritdoc INodeRegistry
     uint256[] public classMinimums;
 
     mapping(address who => Account) private _accounts;

@@ -46,7 +46,7 @@ contract EmissionTest is PolicyFixture {
     }
 
     function test_RevertWhen_AParameterIsBad() public {
-        for (uint256 i = 0; i < 14; ++i) {
+        for (uint256 i = 0; i < 15; ++i) {
             EmissionController.Parameters memory p = good();
             if (i == 0) p.window = 0;
             if (i == 1) p.epoch = 2 * p.window;
@@ -62,6 +62,7 @@ contract EmissionTest is PolicyFixture {
             if (i == 11) (p.drawn, p.quorum) = (4, 5);
             if (i == 12) (p.drawn, p.quorum) = (33, 17);
             if (i == 13) p.token = address(this);
+            if (i == 14) p.rewardBps = 1001;
             vm.expectRevert(IEmissionController.BadParameter.selector);
             this.deployExternal(p);
         }
@@ -269,7 +270,7 @@ contract EmissionTest is PolicyFixture {
         warpToEnd(0, 0);
         vm.expectRevert(IEmissionController.NotDrawn.selector);
         vm.prank(verifierAt(0));
-        emission.attest(_node, 0, 1);
+        emission.attest(_node, 0, 1, 0);
         seed(0);
         address[] memory list = emission.committee(_node, 0);
         for (uint256 i = 0; i < VERIFIERS; ++i) {
@@ -279,11 +280,11 @@ contract EmissionTest is PolicyFixture {
             }
             if (!isDrawn) vm.expectRevert(IEmissionController.NotDrawn.selector);
             vm.prank(verifierAt(i));
-            emission.attest(_node, 0, 1);
+            emission.attest(_node, 0, 1, 0);
         }
         vm.expectRevert(IEmissionController.NotDrawn.selector);
         vm.prank(hub);
-        emission.attest(_node, 0, 1);
+        emission.attest(_node, 0, 1, 0);
     }
 
     function test_RevertWhen_AttestedBefore() public {
@@ -293,25 +294,29 @@ contract EmissionTest is PolicyFixture {
         address[] memory list = emission.committee(_node, 0);
         vm.expectRevert(IEmissionController.AlreadyAttested.selector);
         vm.prank(list[0]);
-        emission.attest(_node, 0, 5);
+        emission.attest(_node, 0, 5, 0);
     }
 
     function test_RevertWhen_AttestingOutsideThePhase() public {
         vm.expectRevert(IEmissionController.WrongPhase.selector);
-        emission.attest(_node, 0, 5);
+        emission.attest(_node, 0, 5, 0);
         warpToEnd(0, 0);
         seed(0);
         address[] memory list = emission.committee(_node, 0);
         warpToEnd(0, PHASE);
         vm.expectRevert(IEmissionController.WrongPhase.selector);
         vm.prank(list[0]);
-        emission.attest(_node, 0, 5);
+        emission.attest(_node, 0, 5, 0);
     }
 
     function report(uint256 i, uint256 time) private {
+        report(i, time, 0);
+    }
+
+    function report(uint256 i, uint256 time, bytes32 split) private {
         address[] memory list = emission.committee(_node, 0);
         vm.prank(list[i]);
-        emission.attest(_node, 0, time);
+        emission.attest(_node, 0, time, split);
     }
 
     function test_Attested_NeedsTheQuorum() public {
@@ -360,6 +365,66 @@ contract EmissionTest is PolicyFixture {
         vm.prank(address(disputes));
         registry.startContest(hardwareOf(_node, 1)[0]);
         assertEq(emission.attested(_node, 0), 9 * EPOCH * 1000, "a contested one earns nothing");
+    }
+
+    // ------------------------------------------------------------------------------------------------ split
+
+    function assertSplit(bytes32 root, uint256 total, string memory what) private view {
+        (bytes32 gotRoot, uint256 gotTotal) = emission.splitOf(_node, 0);
+        assertEq(gotRoot, root, what);
+        assertEq(gotTotal, total, what);
+    }
+
+    function test_Split_NeedsTheQuorum() public {
+        warpToEnd(0, 0);
+        seed(0);
+        report(0, 70, "a");
+        report(1, 70, "a");
+        assertSplit(0, 0, "two of five");
+        report(2, 70, "b");
+        report(3, 70, "a");
+        assertSplit("a", 70, "three of five");
+        report(4, 70, "b");
+        assertSplit("a", 70, "and it stays");
+    }
+
+    function test_Split_NeedsRootAndTotal() public {
+        warpToEnd(0, 0);
+        seed(0);
+        report(0, 70, "a");
+        report(1, 70, "a");
+        report(2, 71, "a");
+        report(3, 70, "b");
+        assertSplit(0, 0, "three have the root, and three the sum, but not the same three");
+        report(4, 70, "a");
+        assertSplit("a", 70, "both");
+    }
+
+    function test_Split_MayBeNone() public {
+        warpToEnd(0, 0);
+        seed(0);
+        attestAll(_node, 0, 70);
+        assertSplit(0, 0, "zero is no root");
+        IEmissionController.Report[] memory reports = emission.reportsOf(_node, 0);
+        assertEq(reports.length, 5, "all reported");
+        assertEq(reports[3].time, 70, "time");
+        assertEq(reports[3].verifier, emission.committee(_node, 0)[3], "verifier");
+    }
+
+    function testFuzz_Split_IsTheQuorums(uint256 seed_) public {
+        warpToEnd(0, 0);
+        seed(0);
+        uint256[4] memory votes = [uint256(0), 0, 0, 0];
+        for (uint256 i = 0; i < 5; ++i) {
+            uint256 choice = uint256(keccak256(abi.encode(seed_, i))) % 4;
+            ++votes[choice];
+            report(i, 70 + choice / 2, choice % 2 == 0 ? bytes32("a") : bytes32("b"));
+        }
+        (bytes32 root, uint256 total) = (0, 0);
+        for (uint256 choice = 0; choice < 4; ++choice) {
+            if (votes[choice] >= 3) (root, total) = (choice % 2 == 0 ? bytes32("a") : bytes32("b"), 70 + choice / 2);
+        }
+        assertSplit(root, total, "what three say");
     }
 
     function test_Committee_SharesNoOwner() public {
@@ -561,7 +626,7 @@ contract EmissionTest is PolicyFixture {
         vm.expectEmit(address(emission));
         emit IEmissionController.Allotted(_node, 0, 300e18);
         emission.allot(_node, 0);
-        assertEq(emission.reserved(), 300e18, "set aside");
+        assertEq(emission.reserved(), 303e18, "set aside, with the verifiers' hundredth");
     }
 
     function test_Allot_IsThreeToOne() public {
@@ -596,8 +661,9 @@ contract EmissionTest is PolicyFixture {
         uint256 excess = token.balanceOf(address(emission)) - 10_000e18;
         vm.prank(address(emission));
         assertTrue(token.transfer(address(1), excess), "gone");
-        assertEq(emission.allot(_node, 0), 8000e18, "four fifths");
-        assertEq(emission.allot(_second, 0), 2000e18, "one fifth");
+        assertEq(emission.allot(_node, 0), forNodes(10_000e18) * 4 / 5, "four fifths");
+        assertEq(emission.allot(_second, 0), forNodes(10_000e18) / 5, "one fifth");
+        assertAtMost(emission.reserved(), 10_000e18, "with the rewards, what there is");
     }
 
     function test_Allot_IsWithinTheVault() public {
@@ -607,7 +673,8 @@ contract EmissionTest is PolicyFixture {
         assertTrue(token.transfer(address(1), all - 7e18), "gone");
         emission.weigh(_node, 0);
         warpToEnd(0, 2 * PHASE);
-        assertEq(emission.allot(_node, 0), 7e18, "what there is");
+        assertEq(emission.allot(_node, 0), forNodes(7e18), "what there is");
+        assertAtMost(emission.reserved(), 7e18, "with the rewards");
     }
 
     function testFuzz_Allot_IsWithinAllBounds(
@@ -643,8 +710,10 @@ contract EmissionTest is PolicyFixture {
         assertAtMost(mined, 3 * w, "three times");
         assertAtMost(secondMined, 3 * v, "three times");
         assertAtMost(w, feeOf(_node, 0), "the fee");
-        assertAtMost(mined + secondMined, emission.budgetOf(0), "the budget");
-        assertAtMost(mined + secondMined, left, "the vault");
+        uint256 rewards = 5 * (emission.rewardOf(_node, 0) + emission.rewardOf(_second, 0));
+        assertAtMost(rewards, (mined + secondMined) * rewardBps / 10_000, "the rewards");
+        assertAtMost(mined + secondMined + rewards, emission.budgetOf(0), "the budget");
+        assertAtMost(mined + secondMined + rewards, left, "the vault");
         assertAtMost(emission.reserved(), left, "what is set aside is there");
     }
 
@@ -685,7 +754,7 @@ contract EmissionTest is PolicyFixture {
         emit IEmissionController.Claimed(_node, 0, owner, mined / 4);
         emission.claim(_node, 0);
         assertEq(token.balanceOf(owner), mined / 4, "to the owner");
-        assertEq(emission.reserved(), mined - mined / 4, "less is set aside");
+        assertEq(emission.reserved(), mined - mined / 4 + mined / 100, "less is set aside");
     }
 
     function test_Claim_PaysAllInTheEnd() public {
@@ -695,7 +764,7 @@ contract EmissionTest is PolicyFixture {
         warpToEnd(0, 2 * PHASE + 10 * VESTING);
         emission.claim(_node, 0);
         assertEq(token.balanceOf(owner), mined, "all");
-        assertEq(emission.reserved(), 0, "nothing is set aside");
+        assertEq(emission.reserved(), mined / 100, "nothing but the rewards is set aside");
     }
 
     function test_RevertWhen_NothingHasVested() public {
@@ -728,8 +797,162 @@ contract EmissionTest is PolicyFixture {
             vm.warp(block.timestamp + uint256(keccak256(abi.encode(seed_, i))) % 10 days);
             if (emission.vested(_node, 0) != 0) emission.claim(_node, 0);
             assertAtMost(token.balanceOf(owner), mined, "no more than the allotment");
-            assertEq(token.balanceOf(owner) + emission.reserved(), mined, "claimed and set aside are the allotment");
+            assertEq(token.balanceOf(owner) + emission.reserved(), mined + mined / 100, "the sum stays");
         }
+    }
+
+    // ---------------------------------------------------------------------------------------------- rewards
+
+    /// @dev The node works, five verifiers attest `times`, and it is allotted.
+    function mineWith(uint256[5] memory times) private returns (uint256 mined, address[] memory list) {
+        IEscrow.LeaseTerms memory terms = leaseWith(PROVIDER_KEY, payer, RATE, 10);
+        vm.warp(block.timestamp + 6 days);
+        settle(terms, 100e18, true);
+        record(terms);
+        warpToEnd(0, 0);
+        seed(0);
+        for (uint256 i = 0; i < 5; ++i) {
+            report(i, times[i]);
+        }
+        list = emission.committee(_node, 0);
+        warpToEnd(0, PHASE);
+        emission.weigh(_node, 0);
+        warpToEnd(0, 2 * PHASE);
+        if (emission.shareOf(_node, 0).weight != 0) mined = emission.allot(_node, 0);
+    }
+
+    function vestAll() private {
+        warpToEnd(0, 2 * PHASE + VESTING);
+    }
+
+    function test_Reward_IsSharedByThoseWhoWereNear() public {
+        // the third highest counts: 1000 hours
+        (uint256 mined, address[] memory list) =
+            mineWith([1100 * HOUR_MS, 900 * HOUR_MS, 1000 * HOUR_MS, 1101 * HOUR_MS, 899 * HOUR_MS]);
+        assertEq(emission.shareOf(_node, 0).attested, 1000 * HOUR_MS, "what counted");
+        uint256 each = mined / 100 / 3;
+        assertEq(emission.rewardOf(_node, 0), each, "a third of the hundredth");
+        assertEq(emission.reserved(), mined + 3 * each, "and no more is set aside");
+        vestAll();
+        for (uint256 i = 0; i < 5; ++i) {
+            address verifiersOwner = registry.account(list[i]).owner;
+            if (i > 2) {
+                vm.expectRevert(IEmissionController.NoReward.selector);
+                emission.claimReward(_node, 0, list[i]);
+                continue;
+            }
+            vm.expectEmit(address(emission));
+            emit IEmissionController.RewardClaimed(_node, 0, list[i], verifiersOwner, each);
+            assertEq(emission.claimReward(_node, 0, list[i]), each, "paid");
+            assertEq(token.balanceOf(verifiersOwner), each, "to the owner");
+        }
+        assertEq(emission.reserved(), mined, "the node's is untouched");
+    }
+
+    function test_RevertWhen_ThereIsNoReward() public {
+        uint256 time = 1000 * HOUR_MS;
+        (, address[] memory list) = mineWith([time, time, time, time, time]);
+        vm.expectRevert(IEmissionController.NoReward.selector);
+        emission.claimReward(_second, 0, list[0]);
+        vm.expectRevert(IEmissionController.NoReward.selector);
+        emission.claimReward(_node, 0, other);
+        vm.expectRevert(IEmissionController.NoReward.selector);
+        emission.claimReward(_node, 1, list[0]);
+        warpToEnd(0, 2 * PHASE + VESTING - 1);
+        vm.expectRevert(IEmissionController.NothingVested.selector);
+        emission.claimReward(_node, 0, list[0]);
+        vestAll();
+        emission.claimReward(_node, 0, list[0]);
+        vm.expectRevert(IEmissionController.NoReward.selector);
+        emission.claimReward(_node, 0, list[0]);
+    }
+
+    function test_Reward_NobodyNearLeavesItInTheVault() public {
+        uint256 most = type(uint256).max;
+        (uint256 mined,) = mineWith([most, most, most, 0, 0]);
+        assertTrue(mined != 0, "mined, by the devices' time");
+        assertEq(emission.rewardOf(_node, 0), 0, "nobody was near that");
+        assertEq(emission.reserved(), mined, "and nothing is set aside for it");
+    }
+
+    function test_Reward_NothingWhereTheNodeMinedNothing() public {
+        (uint256 mined, address[] memory list) = mineWith([uint256(0), 0, 0, 0, 0]);
+        assertEq(mined, 0, "nothing");
+        vestAll();
+        vm.expectRevert(IEmissionController.NoReward.selector);
+        emission.claimReward(_node, 0, list[0]);
+    }
+
+    function test_Reward_NoneWhereNoneIsSet() public {
+        rewardBps = 0;
+        emission = this.deployExternal(good());
+        vm.prank(address(this));
+        assertTrue(token.transfer(address(emission), VAULT), "another vault");
+        uint256 time = 1000 * HOUR_MS;
+        (uint256 mined,) = mineWith([time, time, time, time, time]);
+        assertEq(emission.reserved(), mined, "nothing but what is mined");
+        assertEq(emission.rewardOf(_node, 0), 0, "nothing");
+    }
+
+    function accuseVerifier(address verifier) private returns (uint256 id) {
+        give(other, address(disputes), 10 * BOND);
+        vm.prank(other);
+        id = disputes.accuse(verifier, 0, "it lied");
+    }
+
+    function test_RevertWhen_ACaseAgainstTheVerifierIsOpen() public {
+        uint256 time = 1000 * HOUR_MS;
+        (, address[] memory list) = mineWith([time, time, time, time, time]);
+        uint256 id = accuseVerifier(list[0]);
+        vestAll();
+        vm.expectRevert(IEmissionController.CaseOpen.selector);
+        emission.claimReward(_node, 0, list[0]);
+        emission.claimReward(_node, 0, list[1]);
+        disputes.carryOut(id); // nobody voted: acquitted
+        assertTrue(emission.claimReward(_node, 0, list[0]) != 0, "paid");
+    }
+
+    function test_Reward_TheGuiltyGetNone() public {
+        uint256 time = 1000 * HOUR_MS;
+        (uint256 mined, address[] memory list) = mineWith([time, time, time, time, time]);
+        uint256 id = accuseVerifier(list[0]);
+        vm.roll(block.number + 1);
+        disputes.drawJury(id);
+        address[] memory jury = disputes.jury(id, 0);
+        for (uint256 i = 0; i < jury.length; ++i) {
+            vm.prank(jury[i]);
+            disputes.vote(id, 1);
+        }
+        vm.warp(block.timestamp + VOTING + APPEALING + 1);
+        disputes.carryOut(id);
+        assertTrue(emission.isGuilty(list[0], 0), "guilty");
+        vestAll();
+        uint256 before = token.balanceOf(address(emission));
+        uint256 each = emission.rewardOf(_node, 0);
+        vm.expectEmit(address(emission));
+        emit IEmissionController.Forfeited(list[0], 0, each);
+        assertEq(emission.claimReward(_node, 0, list[0]), 0, "nothing");
+        assertEq(token.balanceOf(address(emission)), before, "it stays");
+        assertEq(emission.reserved(), mined + 4 * each, "and is free again");
+        vm.expectRevert(IEmissionController.NoReward.selector);
+        emission.claimReward(_node, 0, list[0]);
+    }
+
+    function testFuzz_Reward_IsWithinItsPart(uint256[5] memory times) public {
+        for (uint256 i = 0; i < 5; ++i) {
+            times[i] = bound(times[i], 0, 1800 * HOUR_MS);
+        }
+        (uint256 mined, address[] memory list) = mineWith(times);
+        vestAll();
+        uint256 counted = emission.shareOf(_node, 0).attested;
+        uint256 sum = 0;
+        for (uint256 i = 0; i < 5; ++i) {
+            bool near = times[i] * 10 <= counted * 11 && times[i] * 10 >= counted * 9 && mined != 0;
+            if (!near) vm.expectRevert(IEmissionController.NoReward.selector);
+            sum += emission.claimReward(_node, 0, list[i]);
+        }
+        assertAtMost(sum, mined / 100, "a hundredth");
+        assertEq(emission.reserved(), mined, "what remains is the node's");
     }
 
     // ---------------------------------------------------------------------------------------------- forfeit
@@ -750,7 +973,7 @@ contract EmissionTest is PolicyFixture {
         warpToEnd(0, 2 * PHASE + VESTING);
         emission.claim(_node, 0);
         assertEq(token.balanceOf(owner), mined - (mined - mined / 4) / 2, "the rest");
-        assertEq(emission.reserved(), 0, "nothing is set aside");
+        assertEq(emission.reserved(), mined / 100, "nothing but the rewards is set aside");
     }
 
     function test_Forfeit_AllotsFirst() public {
@@ -763,6 +986,6 @@ contract EmissionTest is PolicyFixture {
         emission.allot(_node, 0);
         warpToEnd(0, 2 * PHASE + VESTING);
         assertEq(emission.vested(_node, 0), 0, "nothing left");
-        assertEq(emission.reserved(), 0, "all back in the vault");
+        assertEq(emission.reserved(), 3e18, "all but the rewards is back in the vault");
     }
 }

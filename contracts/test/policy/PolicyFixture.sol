@@ -32,6 +32,8 @@ abstract contract PolicyFixture is EscrowFixture {
     /// @dev What each epoch of the first era allots; a test that wants another says so before {setUp}.
     uint256 internal firstBudget = 100_000e18;
     uint256 internal era = 4;
+    /// @dev What verifiers get of what is mined, besides it.
+    uint256 internal rewardBps = 100;
 
     NodeRegistry internal registry;
     EmissionController internal emission;
@@ -87,6 +89,7 @@ abstract contract PolicyFixture is EscrowFixture {
         (p.firstBudget, p.era) = (firstBudget, era);
         (p.initialRate, p.ceiling) = (RATE, CEILING);
         (p.drawn, p.quorum, p.stakeBps) = (DRAWN, QUORUM, 10_000);
+        p.rewardBps = rewardBps;
     }
 
     function disputesParameters() internal view returns (Disputes.Parameters memory p) {
@@ -160,6 +163,11 @@ abstract contract PolicyFixture is EscrowFixture {
         emission.record(terms.provider, list);
     }
 
+    /// @notice What nodes can be allotted of `most` that there is for them and their verifiers.
+    function forNodes(uint256 most) internal view returns (uint256) {
+        return most * 10_000 / (10_000 + rewardBps);
+    }
+
     function feeOf(address node, uint256 epoch) internal view returns (uint256) {
         return emission.shareOf(node, epoch).fee;
     }
@@ -178,11 +186,16 @@ abstract contract PolicyFixture is EscrowFixture {
 
     /// @notice All who are drawn attest `time`.
     function attestAll(address node, uint256 epoch, uint256 time) internal {
+        attestAll(node, epoch, time, 0);
+    }
+
+    /// @notice All who are drawn attest `time`, and how it divides.
+    function attestAll(address node, uint256 epoch, uint256 time, bytes32 split) internal {
         address[] memory drawn = emission.committee(node, epoch);
         assertEq(drawn.length, DRAWN, "a full committee");
         for (uint256 i = 0; i < drawn.length; ++i) {
             vm.prank(drawn[i]);
-            emission.attest(node, epoch, time);
+            emission.attest(node, epoch, time, split);
         }
     }
 

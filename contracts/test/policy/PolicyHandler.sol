@@ -125,7 +125,11 @@ contract PolicyHandler is Test {
             if (s % 5 == 0) continue;
             vm.prank(list[i]);
             (bool success,) = address(EMISSION)
-                .call(abi.encodeCall(IEmissionController.attest, (node, ended, (s >> 8) % (400 hours * 1000))));
+                .call(
+                    abi.encodeCall(
+                        IEmissionController.attest, (node, ended, (s >> 8) % (400 hours * 1000), bytes32(s >> 64 & 1))
+                    )
+                );
             ok(success, this.attest.selector);
         }
     }
@@ -157,6 +161,20 @@ contract PolicyHandler is Test {
         which %= epoch() + 1;
         (bool success,) = address(EMISSION).call(abi.encodeCall(IEmissionController.claim, (nodeAt(who), which)));
         ok(success, this.claim.selector);
+    }
+
+    function claimReward(uint256 who, uint256 which) external {
+        which %= epoch() + 1;
+        IEmissionController.Report[] memory reports = EMISSION.reportsOf(nodeAt(who), which);
+        for (uint256 i = 0; i < reports.length; ++i) {
+            bytes memory call =
+                abi.encodeCall(IEmissionController.claimReward, (nodeAt(who), which, reports[i].verifier));
+            (bool success, bytes memory answer) = address(EMISSION).call(call);
+            ok(success, this.claimReward.selector);
+            if (success && EMISSION.isGuilty(reports[i].verifier, which)) {
+                assertEq(abi.decode(answer, (uint256)), 0, "the guilty get nothing");
+            }
+        }
     }
 
     // ---------------------------------------------------------------------------------------------- staking

@@ -43,7 +43,7 @@ contract PolicyInvariantTest is PolicyFixture {
     }
 
     function selectors() private view returns (bytes4[] memory list) {
-        list = new bytes4[](23);
+        list = new bytes4[](24);
         list[0] = _handler.pass.selector;
         list[1] = _handler.pass.selector;
         list[2] = _handler.pass.selector;
@@ -67,6 +67,7 @@ contract PolicyInvariantTest is PolicyFixture {
         list[20] = _handler.appeal.selector;
         list[21] = _handler.carryOut.selector;
         list[22] = _handler.collect.selector;
+        list[23] = _handler.claimReward.selector;
     }
 
     /// @notice Read by forge: what the fuzzer may call.
@@ -95,9 +96,9 @@ contract PolicyInvariantTest is PolicyFixture {
         uint256 aside = 0;
         for (uint256 epoch = 0; epoch < epochs; ++epoch) {
             IEmissionController.Epoch memory standing = emission.epochs(epoch);
-            assertAtMost(standing.pot, emission.budgetOf(epoch), "pot beyond the budget");
             (uint256 mined, uint256 weight) = (0, 0);
-            aside += standing.pot;
+            aside += standing.pot + rewards(standing.pot);
+            assertAtMost(standing.pot + rewards(standing.pot), emission.budgetOf(epoch), "beyond the budget");
             for (uint256 i = 0; i < 3; ++i) {
                 IEmissionController.Share memory share = emission.shareOf(_handler.nodeAt(i), epoch);
                 assertAtMost(share.weight, share.fee, "w beyond the fee");
@@ -105,13 +106,34 @@ contract PolicyInvariantTest is PolicyFixture {
                 assertAtMost(uint256(share.claimed) + share.forfeited, share.mined, "paid beyond what was mined");
                 mined += share.mined;
                 weight += share.weight;
-                aside -= uint256(share.claimed) + share.forfeited;
+                aside -= uint256(share.claimed) + share.forfeited + notDue(_handler.nodeAt(i), epoch, share.mined);
             }
             assertAtMost(mined, standing.pot, "mined beyond the pot");
             assertEq(standing.weight, weight, "the sum of weights");
         }
         assertEq(emission.reserved(), aside, "set aside = pots - claimed - forfeited");
         assertAtMost(aside, token.balanceOf(address(emission)), "what is set aside is there");
+    }
+
+    function rewards(uint256 mined) private view returns (uint256) {
+        return mined * rewardBps / 10_000;
+    }
+
+    /// @dev What of the rewards for `mined` nobody earned, or was claimed already.
+    function notDue(address node, uint256 epoch, uint256 mined) private view returns (uint256) {
+        uint256 each = emission.rewardOf(node, epoch);
+        uint256 due = 0;
+        IEmissionController.Report[] memory reports = emission.reportsOf(node, epoch);
+        uint256 counted = emission.shareOf(node, epoch).attested;
+        for (uint256 i = 0; i < reports.length; ++i) {
+            uint256 time = reports[i].time;
+            if (time * 10 > counted * 11 || time * 10 < counted * 9) {
+                assertTrue(!reports[i].isPaid, "paid though not near");
+            } else if (!reports[i].isPaid) {
+                due += each;
+            }
+        }
+        return rewards(mined) - due;
     }
 
     function checkRegistry() private view {
