@@ -35,6 +35,8 @@ library Prices {
     function add(Histogram storage histogram, uint256 price, uint256 weight) internal {
         if (weight == 0) return;
         uint256 bucket = bucketOf(price);
+        // One bit, shifted: the linter takes it for the wrong way round.
+        // forge-lint: disable-next-line(incorrect-shift)
         histogram.filled[bucket >> 8] |= 1 << (bucket & 255);
         histogram.weights[bucket] += weight;
         histogram.total += weight;

@@ -67,8 +67,6 @@ contract DataInvariantTest is DataFixture {
 
     // ------------------------------------------------------------------------------------------- invariants
 
-    /// forge-config: default.invariant.runs = 256
-    /// forge-config: default.invariant.depth = 150
     function invariant_DataRegistryIsSound() public view {
         checkPurse();
         checkLeases();

@@ -57,8 +57,6 @@ contract CatalogInvariantTest is CatalogFixture {
 
     // ------------------------------------------------------------------------------------------- invariants
 
-    /// forge-config: default.invariant.runs = 128
-    /// forge-config: default.invariant.depth = 120
     function invariant_CatalogIsSound() public view {
         checkMoney();
         checkPeople();

@@ -685,7 +685,6 @@ contract FoundationTimelockTest is PolicyFixture {
         targets[0] = address(_handler);
     }
 
-    /// forge-config: default.invariant.runs = 64
     function invariant_TheTimelockStaysTheFoundations() public view {
         FoundationTimelock timelock_ = _handler.timelock();
         assertTrue(timelock_.getMinDelay() >= 72 hours && timelock_.getMinDelay() <= 30 days, "delay");

@@ -916,7 +916,7 @@ contract EmissionTest is PolicyFixture {
         uint256 time = 1000 * HOUR_MS;
         (uint256 mined, address[] memory list) = mineWith([time, time, time, time, time]);
         uint256 id = accuseVerifier(list[0]);
-        vm.roll(block.number + 1);
+        vm.roll(block.number + 2);
         disputes.drawJury(id);
         address[] memory jury = disputes.jury(id, 0);
         for (uint256 i = 0; i < jury.length; ++i) {

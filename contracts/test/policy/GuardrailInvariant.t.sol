@@ -45,7 +45,6 @@ contract GuardrailInvariantTest is Test {
         targets[0] = address(_handler);
     }
 
-    /// forge-config: default.invariant.runs = 128
     function invariant_GuardrailIsBounded() public view {
         checkViews();
         checkHistory();

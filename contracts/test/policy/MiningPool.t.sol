@@ -823,7 +823,7 @@ contract MiningPoolTest is PoolFixture {
     }
 
     function voteAll(uint256 id, uint8 grade) private {
-        vm.roll(block.number + 1);
+        vm.roll(block.number + 2);
         disputes.drawJury(id);
         address[] memory jury = disputes.jury(id, disputes.cases(id).round);
         for (uint256 i = 0; i < jury.length; ++i) {

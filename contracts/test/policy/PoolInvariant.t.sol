@@ -62,8 +62,6 @@ contract PoolInvariantTest is PoolFixture {
 
     // ------------------------------------------------------------------------------------------- invariants
 
-    /// forge-config: default.invariant.runs = 128
-    /// forge-config: default.invariant.depth = 120
     function invariant_PoolIsSound() public {
         checkStakes();
         checkIncome();

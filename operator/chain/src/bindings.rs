@@ -23,6 +23,28 @@ alloy::sol! {
         uint256 deadline;
     }
 
+    /// What a contender in a race signs, under the domain "EAI RaceBonds", version "1".
+    struct Readiness {
+        address provider;
+        address hubKey;
+        bytes32 namespaceId;
+        bytes32 jobId;
+        uint64 generation;
+        uint64 attempt;
+        uint256 bond;
+        uint32 startWithin;
+        uint64 validUntil;
+        uint64 nonce;
+    }
+
+    /// What a seller signs for content that it hands to a buyer, under the domain "EAI Catalog", version "1".
+    struct Delivery {
+        uint256 listing;
+        uint32 version;
+        address buyer;
+        bytes32 root;
+    }
+
     /// A contract account's word on a signature (ERC-1271).
     interface IERC1271 {
         function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);

@@ -6,6 +6,8 @@
 //! - [`Reader`] and [`Account`] talk to one Escrow over JSON-RPC, for people's tools.
 //! - [`Ledger`] is what the hub sees of the chain; [`EscrowLedger`] is it over JSON-RPC.
 //!
+//! [`Readiness`] and [`Delivery`] are what is signed for contracts that no part uses yet.
+//!
 //! Amounts cross the border to the chain's 256-bit words without ever being cut: what doesn't fit is an error.
 
 pub mod account;
@@ -27,6 +29,7 @@ mod rpc;
 mod sender;
 
 pub use account::Account;
+pub use bindings::{Delivery, Readiness};
 pub use eip712::{Domain, SignedVoucher, Voucher, sign_offer, verify_offer};
 pub use endpoint::{Endpoint, Settings};
 pub use error::LedgerError;

@@ -7,7 +7,10 @@ use eai_core::{class::Class, epoch::Epoch, metering::MilliUnits};
 use proptest::prelude::*;
 use serde_json::Value;
 
+use alloy::sol_types::SolStruct;
+
 use super::*;
+use crate::bindings::{Delivery, Readiness};
 use crate::ids::{HubId, LeaseId, NamespaceId};
 
 fn vectors() -> Value {
@@ -175,6 +178,49 @@ fn grants_are_signed_as_the_contract_checks_them() {
         assert_eq!(sol.eip712_type_hash(), parse::<B256>(&vectors["typeHashes"]["Grant"]));
         check(&vectors, case, sol.eip712_hash_struct(), sol.eip712_signing_hash(&domain));
     }
+}
+
+/// The cases of a contract with a domain of its own.
+fn check_all<T: SolStruct>(contract: &str, list: &str, name: &str, read: impl Fn(&Value) -> T) {
+    let vectors = vectors();
+    let own = &vectors[contract];
+    let domain = Eip712Domain {
+        name: Some(text(&own["domain"]["name"]).to_owned().into()),
+        version: Some(text(&own["domain"]["version"]).to_owned().into()),
+        chain_id: own["domain"]["chainId"].as_u64().map(U256::from),
+        verifying_contract: Some(convert::to_address(address(&own["domain"]["verifyingContract"]))),
+        salt: None,
+    };
+    assert_eq!(domain.separator(), parse::<B256>(&own["domainSeparator"]));
+    let cases = own[list].as_array().unwrap();
+    assert!(cases.len() >= 3);
+    for case in cases {
+        let sol = read(&case["message"]);
+        assert_eq!(sol.eip712_type_hash(), parse::<B256>(&own["typeHashes"][name]));
+        check(&vectors, case, sol.eip712_hash_struct(), sol.eip712_signing_hash(&domain));
+    }
+}
+
+#[test]
+fn readiness_and_deliveries_are_signed_as_the_contracts_check_them() {
+    check_all("raceBonds", "readiness", "Readiness", |m| Readiness {
+        provider: convert::to_address(address(&m["provider"])),
+        hubKey: convert::to_address(address(&m["hubKey"])),
+        namespaceId: parse(&m["namespaceId"]),
+        jobId: parse(&m["jobId"]),
+        generation: parse(&m["generation"]),
+        attempt: parse(&m["attempt"]),
+        bond: parse(&m["bond"]),
+        startWithin: parse(&m["startWithin"]),
+        validUntil: parse(&m["validUntil"]),
+        nonce: parse(&m["nonce"]),
+    });
+    check_all("catalog", "deliveries", "Delivery", |m| Delivery {
+        listing: parse(&m["listing"]),
+        version: parse(&m["version"]),
+        buyer: convert::to_address(address(&m["buyer"])),
+        root: parse(&m["root"]),
+    });
 }
 
 #[test]
