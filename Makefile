@@ -66,6 +66,11 @@ contracts-test: ## The contracts alone: everything but the long runs
 contracts-deep: ## The contracts' fuzzers for a long time
 	npm run test:deep --prefix contracts
 
+.PHONY: contracts-prove
+contracts-prove: ## Proofs about the contracts, with halmos; needs python3 with venv
+	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
+	npm run -s prove --prefix contracts
+
 .PHONY: gas
 gas: ## What transactions cost, into target/bench/gas.json
 	npm run -s gas --prefix contracts

@@ -167,19 +167,31 @@ contract EscrowProof is EscrowBooks {
         }
     }
 
-    function check_settle_open(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
-        assert(settling(OPEN, more, rest, other) == 0);
-    }
-
-    function check_settle_closing(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
-        assert(settling(CLOSING, more, rest, other) == 0);
+    function check_settle_none(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
+        assert(settling(NONE, more, rest, other) == 0);
     }
 
     function check_settle_closed(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
         assert(settling(CLOSED, more, rest, other) == 0);
     }
 
-    function check_settle_none(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
-        assert(settling(NONE, more, rest, other) == 0);
+    function check_settle_open_not_final(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
+        vm.assume(rest[3] == 0);
+        assert(settling(OPEN, more, rest, other) == 0);
+    }
+
+    function check_settle_open_final(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
+        vm.assume(rest[3] != 0);
+        assert(settling(OPEN, more, rest, other) == 0);
+    }
+
+    function check_settle_closing_not_final(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
+        vm.assume(rest[3] == 0);
+        assert(settling(CLOSING, more, rest, other) == 0);
+    }
+
+    function check_settle_closing_final(uint256[5] memory more, uint256[6] memory rest, bytes32 other) public {
+        vm.assume(rest[3] != 0);
+        assert(settling(CLOSING, more, rest, other) == 0);
     }
 }
