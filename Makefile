@@ -71,6 +71,11 @@ verify-deployment: ## Whether what lies on the chain RPC_URL is what the sources
 	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
 	RPC_URL="$(RPC_URL)" BOOK="$(abspath $(BOOK))" npm run -s verify --prefix contracts
 
+.PHONY: contracts-prove
+contracts-prove: ## Proofs about the contracts, with halmos; needs python3 with venv
+	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
+	npm run -s prove --prefix contracts
+
 .PHONY: gas
 gas: ## What transactions cost, into target/bench/gas.json
 	npm run -s gas --prefix contracts
