@@ -128,6 +128,9 @@ interface IDisputes {
     /// @notice The verdict of a round as the votes stand.
     function verdict(uint256 id, uint256 round) external view returns (uint256);
 
+    /// @notice The round whose verdict counts: the last; or the first, if no more than half of the second jury voted.
+    function rulingRound(uint256 id) external view returns (uint8);
+
     /// @notice The jury of a round; none until it is drawn.
     function jury(uint256 id, uint256 round) external view returns (address[] memory);
 

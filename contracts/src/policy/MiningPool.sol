@@ -331,7 +331,7 @@ contract MiningPool is PoolStakes {
         if (by == address(0) || !decided.closed) revert NoAppeal();
         delete _appellants[id];
         --openAppeals;
-        (uint256 before, uint256 outcome) = (DISPUTES.verdict(id, 0), DISPUTES.verdict(id, 1));
+        (uint256 before, uint256 outcome) = (DISPUTES.verdict(id, 0), DISPUTES.verdict(id, DISPUTES.rulingRound(id)));
         // As the court decides who gets an appeal's bond.
         bool better = decided.kind == IDisputes.Kind.Contest ? outcome != before && outcome == HOLDER : outcome < before;
         emit AppealSettled(id, by, better);
