@@ -91,7 +91,7 @@ interface IDisputes {
 
     // ------------------------------------------------------------------------------------------------ calls
 
-    /// @notice Accuses a node or a verifier of cheating in `epoch`. Takes {BOND} from the caller.
+    /// @notice Accuses a node or a verifier of cheating in `epoch`, in which it hadn't left yet. Takes {BOND} from the caller.
     /// @param evidence The hash of what the jury is to look at.
     function accuse(address accused, uint256 epoch, bytes32 evidence) external returns (uint256 id);
 

@@ -94,8 +94,11 @@ contract Disputes is IDisputes {
 
     /// @inheritdoc IDisputes
     function accuse(address accused, uint256 epoch, bytes32 evidence) external returns (uint256 id) {
-        if (REGISTRY.account(accused).role == INodeRegistry.Role.None) revert NotRegistered();
+        INodeRegistry.Account memory account = REGISTRY.account(accused);
+        if (account.role == INodeRegistry.Role.None) revert NotRegistered();
         if (accused == msg.sender) revert NotYourself();
+        // Or there would always be another epoch to keep it for.
+        if (account.until != 0 && epoch != 0 && account.until < EMISSION.endOf(epoch - 1)) revert WrongEpoch();
         uint256 end = EMISSION.endOf(epoch);
         uint256 last = end + 2 * EMISSION.WINDOW() + LIMIT;
         if (block.timestamp < end || block.timestamp > last) revert WrongEpoch();
