@@ -232,7 +232,9 @@ contract MiningPool is PoolStakes {
 
     /// @inheritdoc IMiningPool
     function record(IEscrow.LeaseTerms[] calldata leases) external {
-        if (msg.sender != operator && !_isRecordingLate()) {
+        // Whoever doesn't lose by it would record what isn't paid yet.
+        bool mayLate = _members[msg.sender].devices != 0 && _isRecordingLate();
+        if (msg.sender != operator && !mayLate) {
             // Under a closed lease no voucher is paid any more, so that nothing is lost by recording it now.
             for (uint256 i = 0; i < leases.length; ++i) {
                 if (ESCROW.lease(ESCROW.leaseIdOf(leases[i])).state != IEscrow.LeaseState.Closed) revert NotYet();
