@@ -202,7 +202,9 @@ contract MiningPool is PoolStakes {
                 _release(ids[i], holder);
             } else if (holder == address(0) && _isHeld(device) && !device.contested) {
                 // its member left while it was contested, or an epoch was to be weighed
-                if (_isToBeWeighed()) revert NotYet();
+                // Where it came back from a contest after its stake had gone, the pool must be rid of it to be weighed at all.
+                bool isCovered = REGISTRY.account(address(this)).stake >= REGISTRY.minimumOf(address(this));
+                if (isCovered && _isToBeWeighed()) revert NotYet();
                 bytes32[] memory one = new bytes32[](1);
                 one[0] = ids[i];
                 REGISTRY.removeHardware(one);
