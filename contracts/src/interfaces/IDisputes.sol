@@ -91,7 +91,7 @@ interface IDisputes {
 
     // ------------------------------------------------------------------------------------------------ calls
 
-    /// @notice Accuses a node or a verifier of cheating in `epoch`. Takes {BOND} from the caller.
+    /// @notice Accuses a node or a verifier of cheating in `epoch`, in which it hadn't left yet. Takes {BOND} from the caller.
     /// @param evidence The hash of what the jury is to look at.
     function accuse(address accused, uint256 epoch, bytes32 evidence) external returns (uint256 id);
 
@@ -127,6 +127,9 @@ interface IDisputes {
 
     /// @notice The verdict of a round as the votes stand.
     function verdict(uint256 id, uint256 round) external view returns (uint256);
+
+    /// @notice The round whose verdict counts: the last; or the first, if no more than half of the second jury voted.
+    function rulingRound(uint256 id) external view returns (uint8);
 
     /// @notice The jury of a round; none until it is drawn.
     function jury(uint256 id, uint256 round) external view returns (address[] memory);

@@ -184,7 +184,7 @@ interface IEmissionController {
     /// @notice A node's part of an epoch.
     function shareOf(address node, uint256 epoch) external view returns (Share memory);
 
-    /// @notice Who is drawn to attest for a node.
+    /// @notice Who is drawn to attest for a node; nobody for one that registered after the epoch's end.
     function committee(address node, uint256 epoch) external view returns (address[] memory);
 
     /// @notice What M of the N drawn agree on: the highest time that so many attest at least.

@@ -197,7 +197,7 @@ interface IMiningPool is IERC1271 {
     // ----------------------------------------------------------------------------------------------- income
 
     /// @notice Has the vault count what leases accrued. The operator at any time, as with each recording vouchers that come later
-    /// count less; anyone, where leases are closed, or in the second half of the time for recording.
+    /// count less; members with hardware, in the second half of the time for recording; anyone, where leases are closed.
     function record(IEscrow.LeaseTerms[] calldata leases) external;
 
     /// @notice Takes in what the escrow and the court owe the pool; it counts for the current epoch. Anyone may.

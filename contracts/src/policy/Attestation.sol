@@ -90,9 +90,11 @@ abstract contract Attestation is IEmissionController {
     /// @inheritdoc IEmissionController
     function committee(address node, uint256 epoch) public view returns (address[] memory) {
         bytes32 seed = _epochs[epoch].seed;
-        // 0 is the mark of a seed that isn't fixed.
+        uint256 since = REGISTRY.account(node).since;
+        // A node names its owner at will: one that registers once the seed is known would choose whom to strike off, and among
+        // many names the one with a committee of its own. 0 is the mark of a seed that isn't fixed, and of no node.
         // slither-disable-next-line incorrect-equality
-        if (seed == 0) return new address[](0);
+        if (seed == 0 || since == 0 || since >= endOf(epoch)) return new address[](0);
         // Only who registered before the epoch's end: before anything of the seed could be known.
         return REGISTRY.draw(keccak256(abi.encode(seed, node)), endOf(epoch) - 1, [node, node], DRAWN);
     }

@@ -94,8 +94,11 @@ contract Disputes is IDisputes {
 
     /// @inheritdoc IDisputes
     function accuse(address accused, uint256 epoch, bytes32 evidence) external returns (uint256 id) {
-        if (REGISTRY.account(accused).role == INodeRegistry.Role.None) revert NotRegistered();
+        INodeRegistry.Account memory account = REGISTRY.account(accused);
+        if (account.role == INodeRegistry.Role.None) revert NotRegistered();
         if (accused == msg.sender) revert NotYourself();
+        // Or there would always be another epoch to keep it for.
+        if (account.until != 0 && epoch != 0 && account.until < EMISSION.endOf(epoch - 1)) revert WrongEpoch();
         uint256 end = EMISSION.endOf(epoch);
         uint256 last = end + 2 * EMISSION.WINDOW() + LIMIT;
         if (block.timestamp < end || block.timestamp > last) revert WrongEpoch();
@@ -190,7 +193,7 @@ contract Disputes is IDisputes {
         if (block.timestamp <= last) revert WrongPhase();
         standing.closed = true;
         Case memory decided = standing;
-        uint8 round = _rulingRound(id, decided.round);
+        uint8 round = rulingRound(id);
         uint256 outcome = verdict(id, round);
         _settleAppeal(id, decided, outcome);
         // From here on what counts is who ruled.
@@ -232,12 +235,6 @@ contract Disputes is IDisputes {
         uint256 toJurors = _reward(id, decided, outcome, cut / 2);
         _credit(decided.challenger, BOND + cut - toJurors);
         emit CaseClosed(id, outcome, taken, forfeited);
-    }
-
-    /// @dev The round whose verdict counts. A second jury of which too few vote to agree on anything rules on nothing: or an
-    /// appeal would acquit anybody as long as verifiers are few.
-    function _rulingRound(uint256 id, uint8 last) private view returns (uint8) {
-        return last != 0 && _voters[id][last].length <= DRAWN ? 0 : last;
     }
 
     /// @dev An appeal's bond returns to whom it made better off.
@@ -315,6 +312,14 @@ contract Disputes is IDisputes {
             if (sum >= needed) return grade;
         }
         return 0;
+    }
+
+    /// @inheritdoc IDisputes
+    /// @dev A second jury of which too few vote to agree on anything rules on nothing: or an appeal would acquit anybody as long
+    /// as verifiers are few.
+    function rulingRound(uint256 id) public view returns (uint8 round) {
+        round = _cases[id].round;
+        if (round != 0 && _voters[id][round].length <= DRAWN) round = 0;
     }
 
     /// @inheritdoc IDisputes

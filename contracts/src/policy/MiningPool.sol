@@ -202,7 +202,9 @@ contract MiningPool is PoolStakes {
                 _release(ids[i], holder);
             } else if (holder == address(0) && _isHeld(device) && !device.contested) {
                 // its member left while it was contested, or an epoch was to be weighed
-                if (_isToBeWeighed()) revert NotYet();
+                // Where it came back from a contest after its stake had gone, the pool must be rid of it to be weighed at all.
+                bool isCovered = REGISTRY.account(address(this)).stake >= REGISTRY.minimumOf(address(this));
+                if (isCovered && _isToBeWeighed()) revert NotYet();
                 bytes32[] memory one = new bytes32[](1);
                 one[0] = ids[i];
                 REGISTRY.removeHardware(one);
@@ -232,7 +234,9 @@ contract MiningPool is PoolStakes {
 
     /// @inheritdoc IMiningPool
     function record(IEscrow.LeaseTerms[] calldata leases) external {
-        if (msg.sender != operator && !_isRecordingLate()) {
+        // Whoever doesn't lose by it would record what isn't paid yet.
+        bool mayLate = _members[msg.sender].devices != 0 && _isRecordingLate();
+        if (msg.sender != operator && !mayLate) {
             // Under a closed lease no voucher is paid any more, so that nothing is lost by recording it now.
             for (uint256 i = 0; i < leases.length; ++i) {
                 if (ESCROW.lease(ESCROW.leaseIdOf(leases[i])).state != IEscrow.LeaseState.Closed) revert NotYet();
@@ -331,7 +335,7 @@ contract MiningPool is PoolStakes {
         if (by == address(0) || !decided.closed) revert NoAppeal();
         delete _appellants[id];
         --openAppeals;
-        (uint256 before, uint256 outcome) = (DISPUTES.verdict(id, 0), DISPUTES.verdict(id, 1));
+        (uint256 before, uint256 outcome) = (DISPUTES.verdict(id, 0), DISPUTES.verdict(id, DISPUTES.rulingRound(id)));
         // As the court decides who gets an appeal's bond.
         bool better = decided.kind == IDisputes.Kind.Contest ? outcome != before && outcome == HOLDER : outcome < before;
         emit AppealSettled(id, by, better);

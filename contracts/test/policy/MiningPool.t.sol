@@ -780,13 +780,15 @@ contract MiningPoolTest is PoolFixture {
         assertEq(feeOf(address(pool), 0), RATE, "counted");
     }
 
-    function test_Record_AnyoneLate() public {
+    function test_Record_AMemberLate() public {
         joinAs(0, 1, 1000e18);
         vm.warp(START + EPOCH - 10 hours);
         IEscrow.LeaseTerms memory terms = poolLease(1);
         warpToEnd(0, PHASE / 2);
         settle(terms, type(uint128).max, false);
+        vm.expectRevert(IMiningPool.NotYet.selector);
         recordAs(STRANGER, terms);
+        recordAs(memberAt(0), terms);
         assertEq(feeOf(address(pool), 0), 10 * RATE, "the epoch's");
     }
 
