@@ -82,6 +82,9 @@ pub enum Error {
         /// The log's last lines.
         tail: String,
     },
+    /// A service was told to stop and still runs: the machine is too busy, or it waits for a disk.
+    #[error("{0} was told to stop and still runs: try again")]
+    StillRuns(crate::Service),
     /// A name that isn't one of ours.
     #[error("unknown {kind} {name:?}: one of {known}")]
     Unknown {

@@ -132,6 +132,13 @@ impl Record {
         }
     }
 
+    /// Stops the process and waits until it stands: a signal is on its way for a moment, longer on a busy machine. False if
+    /// it still runs.
+    pub(crate) fn stop(&self, patience: Duration) -> bool {
+        self.signal("STOP");
+        until(patience, || self.state() != State::Running)
+    }
+
     /// Sends a signal and waits for the process to end; kills it after `patience`.
     pub(crate) fn end(&self, signal: &str, patience: Duration) {
         self.signal(signal);

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::names::{REGISTRY, Service, WAN};
 use crate::node::{Plan, listens};
 use crate::pki::Authority;
-use crate::process::{self, Record, State};
+use crate::process::{self, Record};
 use crate::{config, run};
 
 /// Starts both and returns when they answer.
@@ -33,8 +33,7 @@ pub(crate) fn wait_for_chain(plan: &Plan) -> Result<()> {
 pub(crate) fn stop_between_writes(chain: &Record, dirs: &Dirs) {
     let path = dirs.shared().join("chain.json");
     process::until(Duration::from_secs(10), || {
-        chain.signal("STOP");
-        let stopped = process::until(Duration::from_secs(1), || chain.state() != State::Running);
+        let stopped = chain.stop(Duration::from_secs(1));
         let text = std::fs::read(&path).unwrap_or_default();
         let whole = stopped && serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok();
         if !whole {

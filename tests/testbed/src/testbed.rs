@@ -158,9 +158,9 @@ impl Testbed {
         shared::push_image(&self.dirs, source, name, tag)
     }
 
-    /// Stops a service's process where it stands, until [`Testbed::cont`].
+    /// Stops a service's process where it stands, until [`Testbed::cont`]. It stands when this returns.
     pub fn stop(&self, service: Service) -> Result<()> {
-        self.record(service).map(|record| record.signal("STOP"))
+        if self.record(service)?.stop(Duration::from_secs(10)) { Ok(()) } else { Err(Error::StillRuns(service)) }
     }
 
     /// Lets a stopped service go on.
