@@ -76,6 +76,11 @@ contracts-prove: ## Proofs about the contracts, with halmos; needs python3 with 
 	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
 	npm run -s prove --prefix contracts
 
+.PHONY: contracts-mutate
+contracts-mutate: ## Mutation testing of Escrow and EmissionController, for an hour or more each; NAME= for one
+	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
+	npm run -s mutate --prefix contracts -- $(NAME)
+
 .PHONY: gas
 gas: ## What transactions cost, into target/bench/gas.json
 	npm run -s gas --prefix contracts

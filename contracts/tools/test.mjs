@@ -11,6 +11,8 @@ const steps = [
   ["abi/ is what was built", NODE, ["tools/abi.mjs"]],
   ["shared vectors are what EIP-712 says", NODE, ["tools/vectors.mjs"]],
   ["every branch has its test", NODE, ["tools/trees.mjs"]],
+  ["what mutants are", NODE, ["tools/mutants.test.mjs"]],
+  ["mutation reports are of these sources", NODE, ["tools/mutate.mjs", "--check"]],
   ["tests, fuzz, invariants, gas snapshot", FORGE, ["test", ...process.argv.slice(2)]],
   ["deployment", NODE, ["tools/deploy.test.mjs"]],
   ["verification of a deployment", NODE, ["tools/verify.test.mjs"]],
