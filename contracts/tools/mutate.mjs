@@ -51,8 +51,10 @@ const read = (path) => JSON.parse(readFileSync(path, "utf8"));
 const key = ({ function: within, operator, from, to, nth }) => JSON.stringify([within, operator, from, to, nth]);
 
 /** A copy of what forge needs for the target, and no more, since it reads all there is before each run. */
-function copy(name, { needs }) {
+function copy(name, { needs, contract }) {
   const root = join(ROOT, "out", "mutants", name);
+  // A run that was interrupted left a mutant there.
+  rmSync(join(root, "out", "mutate", `${contract}.sol`), { recursive: true, force: true });
   for (const part of ["src", "test", "tools", "foundry.toml"]) rmSync(join(root, part), { recursive: true, force: true });
   for (const part of ["tools", "foundry.toml", "test/utils", "test/mocks", ...needs]) {
     cpSync(join(ROOT, part), join(root, part), { recursive: true });

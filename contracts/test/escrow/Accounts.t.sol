@@ -233,6 +233,7 @@ contract AccountsTest is EscrowFixture {
     function test_RevertWhen_ExpiryIsBeyondCounting() public {
         vm.expectRevert(IEscrow.BadExpiry.selector);
         escrow.authorize(hub, NAMESPACE, 1, 1, uint64(type(uint40).max) + 1);
+        escrow.authorize(hub, NAMESPACE, 1, 1, type(uint40).max);
     }
 
     function testFuzz_Authorize_Stores(uint256 cap, uint256 maxRate, uint256 expiry) public {

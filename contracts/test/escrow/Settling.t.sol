@@ -218,6 +218,13 @@ contract SettlingTest is EscrowFixture {
         assertEq(used(), 90 * PER_SECOND, "what was paid stays used");
     }
 
+    function test_Final_RefundsTheLastWei() public {
+        vm.warp(START + 1_000_000);
+        settle(_terms, HOLD - 1, true);
+        assertEq(escrow.balanceOf(payer), DEPOSIT - HOLD + 1, "payer");
+        assertEq(used(), HOLD - 1, "used");
+    }
+
     function test_Final_ClosesWhenNothingIsDue() public {
         vm.recordLogs();
         settle(_terms, 0, true);
