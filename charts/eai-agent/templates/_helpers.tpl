@@ -93,6 +93,7 @@ internetRuntimeClass: {{ .Values.internetRuntimeClass | quote }}
 outputsImage: {{ include "eai-agent.image" . }}
 nodeSelector: {{ .Values.work.nodeSelector | toJson }}
 tolerations: {{ .Values.work.tolerations | toJson }}
+interconnectLabel: {{ .Values.work.interconnectLabel | quote }}
 priorityClass: {{ .Values.work.priorityClass | quote }}
 dnsServers: {{ .Values.work.dnsServers | toJson }}
 scratchDir: /tmp

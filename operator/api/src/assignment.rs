@@ -132,6 +132,9 @@ pub struct Workload {
     /// Pods at once.
     #[schemars(range(min = 1, max = 1000))]
     pub parallelism: u32,
+    /// Whether all pods that run at once need to share one interconnect.
+    #[serde(default)]
+    pub same_interconnect: bool,
     /// What it may reach.
     #[serde(default)]
     pub network: Network,

@@ -9,6 +9,7 @@ pub mod compute_node;
 pub mod condition;
 pub mod member_report;
 pub mod names;
+pub mod quote;
 mod schema;
 
 pub use aijob::{AIJob, AIJobSpec, AIJobStatus};

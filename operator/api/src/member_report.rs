@@ -31,6 +31,10 @@ pub struct MemberReportSpec {
     #[serde(default)]
     #[schemars(length(max = 5000))]
     pub nodes: Vec<NodeReport>,
+    /// Digests of images that nodes hold already; work that needs them starts sooner.
+    #[serde(default)]
+    #[schemars(length(max = 256), inner(length(max = 71)))]
+    pub images: Vec<String>,
     /// What the agent's probes found.
     #[serde(default)]
     pub probes: Probes,
@@ -79,6 +83,10 @@ pub struct NodeReport {
     #[serde(default)]
     #[schemars(length(max = 32))]
     pub accelerators: Vec<AcceleratorReport>,
+    /// The interconnect that its accelerators share with those of other nodes; empty if it is alone on its own.
+    #[serde(default)]
+    #[schemars(length(max = 63))]
+    pub interconnect: String,
 }
 
 /// Accelerators of one resource on one node.

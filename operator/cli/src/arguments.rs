@@ -128,6 +128,12 @@ pub enum Command {
         /// The job.
         job: String,
     },
+    /// Where a job would run now and what it would cost, without submitting it.
+    Quote {
+        /// The file with the job; - for standard input.
+        #[arg(short, long = "filename", value_name = "FILE")]
+        file: PathBuf,
+    },
     /// A job's log: its last MiB.
     Logs(Logs),
     /// Bring home a job's outputs, checked against their digests.

@@ -65,6 +65,11 @@ impl Hub {
         Ok(Self { client, namespace: arguments.hub_namespace.clone(), job_namespace, config })
     }
 
+    /// The namespace that a file names, or else the one that the caller means.
+    pub fn namespace_or(&self, named: Option<String>) -> String {
+        named.unwrap_or_else(|| self.job_namespace.clone())
+    }
+
     /// Objects of the job's namespace.
     pub fn in_namespace<K>(&self) -> Api<K>
     where

@@ -7,7 +7,7 @@ use kube::{Client, runtime::events::Recorder};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::{config::Config, placement::Quotes};
 
 /// What every part of the hub is given: one per process, shared.
 pub struct Context {
@@ -21,6 +21,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Where metrics are registered; the health server serves it.
     pub registry: Registry,
+    /// Where the aggregated API asks for quotes, and whoever leads takes the questions.
+    pub quotes: Quotes,
     /// Cancelled when the process is to end: on SIGTERM, or when the leader lease is lost. A controller then takes no
     /// new work, finishes what it is writing and returns.
     pub shutdown: CancellationToken,
@@ -36,6 +38,7 @@ impl Context {
             ledger: self.ledger.clone(),
             recorder: self.recorder.clone(),
             registry: self.registry.clone(),
+            quotes: self.quotes.clone(),
             shutdown,
         }
     }

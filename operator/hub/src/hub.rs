@@ -1,9 +1,10 @@
 //! What the parts of the job side share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as BlockingMutex};
 
 use eai_api::{AIJob, Assignment};
 use eai_chain::{HubId, NamespaceId};
+use eai_core::placement::Demand;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{Mutex, Notify, mpsc::UnboundedSender};
 
@@ -37,6 +38,8 @@ pub struct Hub {
     pub id: HubId,
     /// Held by whoever hands out members' room, from looking at what is free until what was handed out is on record.
     pub room: Mutex<()>,
+    /// What the jobs that came say of those to come; locked while decisions are taken, never across an await.
+    pub demand: BlockingMutex<Demand>,
     /// Wakes the placement pass.
     pub pass: Arc<Notify>,
     /// Has jobs looked at.

@@ -21,6 +21,7 @@ use crate::{
     context::{Context, Fatal, Shared},
     jobs,
     metrics::Metrics,
+    placement::Quotes,
 };
 
 /// How often the chain is asked whether a transaction is in a block.
@@ -54,6 +55,7 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
         client,
         config,
         registry,
+        quotes: Quotes::default(),
         shutdown: shutdown.clone(),
     };
     let readiness = Readiness::default();

@@ -75,6 +75,10 @@ pub struct Config {
     /// Nodes that may run work; all if empty.
     #[serde(default)]
     pub node_selector: BTreeMap<String, String>,
+    /// The node label whose value names the interconnect, such as `nvidia.com/gpu.clique`, for gangs that need to share
+    /// one; if empty, each node is one of its own.
+    #[serde(default)]
+    pub interconnect_label: String,
     /// Taints that work tolerates.
     #[serde(default)]
     pub tolerations: Vec<Toleration>,

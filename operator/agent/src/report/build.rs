@@ -1,8 +1,12 @@
 //! What each node has left for work. Pure.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use eai_api::member_report::{AcceleratorReport, NodeReport};
+use eai_core::image::ImageRef;
 use k8s_openapi::{
     api::core::v1::{Node, NodeCondition, Taint, Toleration},
     jiff::Timestamp,
@@ -14,6 +18,11 @@ use crate::{
     demand::Demand,
     work::build::pod::{SIDECAR_CPU_MILLIS, SIDECAR_MEMORY},
 };
+
+/// Images that a report names.
+const MOST_IMAGES: usize = 256;
+/// The length of a label's value.
+const MOST_LABEL: usize = 63;
 
 /// What nodes have left, within what the owner allows beside `in_use`. Nodes that can't take work aren't listed.
 pub fn nodes(nodes: &[Arc<Node>], pods: &[Arc<LightPod>], config: &Config, in_use: &Demand) -> Vec<NodeReport> {
@@ -95,7 +104,28 @@ fn report(node: &Node, used: &BTreeMap<&str, (u64, Requests)>, config: &Config, 
         free_cpu_millis: if full { 0 } else { draw(&mut left.cpu, cpu) },
         free_memory_bytes: if full { 0 } else { draw(&mut left.memory, memory) },
         accelerators,
+        interconnect: interconnect(name, &labels, config),
     })
+}
+
+/// Digests of the images that nodes which take work hold, at most [`MOST_IMAGES`], and none but from registries that work
+/// may come from: what else the owner runs is nobody's business.
+pub fn images(nodes: &[Arc<Node>], config: &Config) -> Vec<String> {
+    let nodes = nodes.iter().filter(|node| takes_work(node, config));
+    let images = nodes.flat_map(|node| node.status.iter().flat_map(|status| status.images.iter().flatten()));
+    let names = images.flat_map(|image| image.names.iter().flatten());
+    let known = names.filter_map(|name| name.parse::<ImageRef>().ok());
+    let allowed = known.filter(|image| config.limits.registries.iter().any(|prefix| image.is_under(prefix)));
+    let digests: BTreeSet<String> = allowed.map(|image| image.digest().to_string()).collect();
+    digests.into_iter().take(MOST_IMAGES).collect()
+}
+
+/// The interconnect of a node: by the label that the owner named, or the node itself where none is named.
+fn interconnect(name: &str, labels: &BTreeMap<String, String>, config: &Config) -> String {
+    if config.interconnect_label.is_empty() {
+        return name.chars().take(MOST_LABEL).collect();
+    }
+    labels.get(&config.interconnect_label).cloned().unwrap_or_default()
 }
 
 /// Whether work could be scheduled on `node`.

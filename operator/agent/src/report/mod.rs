@@ -103,6 +103,7 @@ impl Reporter {
         MemberReportSpec {
             versions: Versions { agent: env!("CARGO_PKG_VERSION").to_owned(), kubernetes: self.kubernetes.clone() },
             nodes: build::nodes(&self.nodes.state(), &self.pods.state(), &context.config, &context.in_use(None)),
+            images: build::images(&self.nodes.state(), &context.config),
             probes: ProbesReport {
                 sandbox: probes.sandbox == Some(true),
                 internet_isolated: context.config.limits.allow_internet && probes.internet_isolated == Some(true),

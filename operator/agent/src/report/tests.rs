@@ -181,6 +181,41 @@ fn a_node_full_of_pods_has_nothing_free() {
 }
 
 #[test]
+fn images_are_named_by_digest_and_only_those_that_work_may_use() {
+    let mut config = config();
+    config.limits.registries = vec!["registry.example.com/team".to_owned()];
+    let digest = |c: &str| format!("sha256:{}", c.repeat(64));
+    let names = json!([
+        { "names": [format!("registry.example.com/team/a@{}", digest("a")), "registry.example.com/team/a:latest"] },
+        { "names": [format!("registry.example.com/private/b@{}", digest("b"))] },
+        { "names": ["@", "sha256:", "registry.example.com/team/c:tag"] },
+        {},
+    ]);
+    let mut holding = (*node("a", json!({}))).clone();
+    holding.status.as_mut().unwrap().images = serde_json::from_value(names).unwrap();
+    crate::trim::node(&mut holding);
+    let kept: Vec<_> = holding.status.iter().flat_map(|s| s.images.iter().flatten()).flat_map(|i| &i.names).collect();
+    assert!(!format!("{kept:?}").contains("latest"), "tags aren't kept in memory");
+    let mut closed = holding.clone();
+    closed.spec.as_mut().unwrap().unschedulable = Some(true);
+    assert_eq!(images(&[Arc::new(holding.clone()), Arc::new(holding)], &config), [digest("a")]);
+    assert!(images(&[Arc::new(closed)], &config).is_empty(), "of no use to work");
+}
+
+#[test]
+fn the_interconnect_is_the_label_that_the_owner_named_or_the_node() {
+    let labels = json!({ "/metadata/labels": { "nvidia.com/gpu.clique": "c1" } });
+    let all = [node("a", labels), node("b", json!({}))];
+    let of = |config: &crate::config::Config| -> Vec<String> {
+        nodes(&all, &[], config, &Demand::default()).into_iter().map(|node| node.interconnect).collect()
+    };
+    let mut config = unlimited();
+    assert_eq!(of(&config), ["a", "b"]);
+    config.interconnect_label = "nvidia.com/gpu.clique".to_owned();
+    assert_eq!(of(&config), ["c1", ""]);
+}
+
+#[test]
 fn a_node_is_silent_only_when_nothing_is_heard_of_it() {
     let with = |status: &str| {
         silent_since(&node(

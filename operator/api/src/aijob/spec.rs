@@ -292,6 +292,31 @@ pub struct Placement {
     #[serde(default)]
     #[schemars(length(max = 64), inner(length(max = 63)))]
     pub members: Vec<String>,
+    /// The least part of the attempts it was given that a member must have seen through, in per cent. A member without a
+    /// record counts as 50.
+    #[serde(default)]
+    #[schemars(range(max = 100))]
+    pub minimum_trust: u8,
+    /// What the work must be able to rest on at least.
+    #[serde(default)]
+    pub minimum_assurance: Assurance,
+    /// Whether all pods that run at once need to share one interconnect, such as `NVLink`.
+    #[serde(default)]
+    pub same_interconnect: bool,
+}
+
+/// What the work can rest on, weakest first. No member offers more than `Sandboxed` yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Assurance {
+    /// L0: Kubernetes keeps the work apart, as far as was probed.
+    #[default]
+    Isolated,
+    /// L1: a sandbox of its own, without network.
+    Sandboxed,
+    /// L2: a trusted execution environment, verified before a key is released.
+    Attested,
+    /// L3: nothing is there in the clear.
+    Encrypted,
 }
 
 /// How members compete for a job.

@@ -11,6 +11,7 @@ mod leave;
 mod logs;
 mod market;
 mod money;
+mod quote;
 mod version;
 
 use clap::CommandFactory as _;
@@ -53,6 +54,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Status { job } => job::status(&hub, job, cli.output).await,
         Command::Cancel { job } => job::cancel(&hub, job).await,
         Command::Explain { job } => explain::run(&hub, job, cli.output).await,
+        Command::Quote { file } => quote::run(&hub, file, cli.output).await,
         Command::Logs(arguments) => logs::run(&hub, arguments).await,
         Command::Fetch(arguments) => fetch::run(&hub, arguments, cli.output).await,
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt};
 
-use super::model::{Member, Node, Request, Snapshot};
+use super::model::{Member, Node, Request, Snapshot, WHOLE_MILLI};
 
 /// Accelerators of one kind on a node, at most.
 pub const MOST_DEVICES: u32 = 1024;
@@ -12,6 +12,8 @@ pub const MOST_NODES: usize = 20_000;
 pub const MOST_CPU_MILLIS: u64 = 1_000_000_000;
 /// Memory of a node, at most, in bytes.
 pub const MOST_MEMORY_BYTES: u64 = 1 << 50;
+/// What a job may need of one accelerator, at least, in thousandths.
+pub const LEAST_SHARE: u16 = 10;
 /// Pods of a gang, at most.
 pub const MOST_PODS: u32 = 100_000;
 
@@ -77,8 +79,13 @@ fn wrong(node: &Node) -> Option<(String, String)> {
         if d.total > MOST_DEVICES {
             return Some((format!("accelerators[{i}].total"), format!("{} is more than {MOST_DEVICES}", d.total)));
         }
-        let more = d.free > d.total;
-        more.then(|| (format!("accelerators[{i}].free"), format!("{} is more than its total {}", d.free, d.total)))
+        if let Some((at, part)) = d.parts.iter().enumerate().find(|(_, part)| !(1..WHOLE_MILLI).contains(*part)) {
+            let field = format!("accelerators[{i}].parts[{at}]");
+            return Some((field, format!("{part} is not between 1 and {} thousandths", WHOLE_MILLI - 1)));
+        }
+        let free = u64::from(d.free) + d.parts.len() as u64;
+        let more = free > u64::from(d.total);
+        more.then(|| (format!("accelerators[{i}].free"), format!("{free} is more than its total {}", d.total)))
     })
 }
 
@@ -94,6 +101,12 @@ impl Request {
         }
         if self.need.count > MOST_DEVICES {
             return bad("accelerator.count", format!("{} is more than {MOST_DEVICES}", self.need.count));
+        }
+        let share = self.need.share_milli;
+        if share != 0 && (!(LEAST_SHARE..=WHOLE_MILLI).contains(&share) || self.need.count != 1) {
+            let why =
+                format!("{share} thousandths of {} is not {LEAST_SHARE} to {WHOLE_MILLI} of one", self.need.count);
+            return bad("accelerator.share", why);
         }
         if self.need.cpu_millis > MOST_CPU_MILLIS {
             return bad("resources.cpu", format!("{}m is more than {MOST_CPU_MILLIS}m", self.need.cpu_millis));

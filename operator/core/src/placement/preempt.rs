@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{
     fit,
-    model::{Member, Need},
+    model::{Gang, Member, Need},
 };
 
 /// Sets of victims that are looked at before settling for a small one that may not be the smallest.
@@ -36,6 +36,8 @@ pub struct Claimant {
     pub need: Need,
     /// How many pods.
     pub pods: u32,
+    /// Whether all of them need to be on one interconnect.
+    pub one_island: bool,
     /// Higher is more important.
     pub priority: i32,
     /// Whether it gave way itself before; then it preempts nobody.
@@ -110,5 +112,6 @@ fn fits(member: &Member, running: &[Running], leaving: &[usize], claimant: &Clai
             }
         }
     }
-    fit::room(&nodes, &claimant.need) >= u64::from(claimant.pods)
+    let gang = Gang { need: &claimant.need, pods: claimant.pods, one_island: claimant.one_island };
+    fit::most(&nodes, &gang) >= u64::from(claimant.pods)
 }

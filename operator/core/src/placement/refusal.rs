@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::model::Assurance;
 use crate::{class::Class, money::Amount};
 
 /// Why a member doesn't take a job.
@@ -33,14 +34,38 @@ pub enum Refusal {
     NoSandbox,
     /// It doesn't offer the internet.
     NoInternet,
+    /// It saw through less of its work than the job insists on, in per cent.
+    Trust {
+        /// What it saw through.
+        has: u8,
+        /// What the job insists on.
+        wanted: u8,
+    },
+    /// What a job there can rest on is too little.
+    Assurance {
+        /// What it can rest on.
+        has: Assurance,
+        /// What the job insists on.
+        wanted: Assurance,
+    },
+    /// It refused the job before, for this reason.
+    Before(String),
     /// It has too little free.
     Short(Shortage),
+}
+
+impl Refusal {
+    /// Whether the member may take the job later, though neither changes.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Short(_) | Self::Closed(_))
+    }
 }
 
 /// What is missing, over the whole gang.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
-    /// What there is too little of: a resource's name, `cpu`, `memory`, or `room` when each is there but not together.
+    /// What there is too little of: a resource's name, `cpu`, `memory`, [`ROOM`](Self::ROOM) when each is there but not
+    /// together, or [`ISLAND`](Self::ISLAND) when they are but not on one interconnect.
     pub resource: String,
     /// How much is free.
     pub free: u64,
@@ -50,10 +75,17 @@ pub struct Shortage {
     pub needed: u64,
 }
 
+impl Shortage {
+    /// What there is too little of when each resource is there, but not together on a node.
+    pub const ROOM: &'static str = "room";
+    /// The same when there is room enough, but not on one interconnect.
+    pub const ISLAND: &'static str = "island";
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed(why) => f.write_str(why),
+            Self::Closed(why) | Self::Before(why) => f.write_str(why),
             Self::Constraint { attribute, has, wanted } => {
                 write!(f, "its {attribute} is {has:?}, the job wants {}", wanted.join(" or "))
             }
@@ -62,6 +94,10 @@ impl fmt::Display for Refusal {
             Self::Price { asks, pays } => write!(f, "asks {asks} EAI per unit-hour, the job pays at most {pays}"),
             Self::NoSandbox => f.write_str("has no probed sandbox, which network None needs"),
             Self::NoInternet => f.write_str("doesn't offer the internet"),
+            Self::Trust { has, wanted } => {
+                write!(f, "saw {has} % of its work through, the job wants at least {wanted} %")
+            }
+            Self::Assurance { has, wanted } => write!(f, "assures {has}, the job wants at least {wanted}"),
             Self::Short(shortage) => shortage.fmt(f),
         }
     }
@@ -76,7 +112,8 @@ impl fmt::Display for Shortage {
             _ => "",
         };
         match (resource.as_str(), total) {
-            ("room", _) => write!(f, "room for {free} of {needed} pods on its nodes as they are"),
+            (Self::ISLAND, _) => write!(f, "room for {free} of {needed} pods on one interconnect"),
+            (Self::ROOM, _) => write!(f, "room for {free} of {needed} pods on its nodes as they are"),
             (_, Some(total)) => write!(f, "{free} of {total} {resource} free, {needed} needed"),
             (_, None) => write!(f, "{free}{unit} {resource} free, {needed}{unit} needed"),
         }

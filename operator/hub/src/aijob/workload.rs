@@ -34,6 +34,7 @@ pub fn assignment(
         memory_bytes: parse_units(&spec.resources.memory)?,
         completions: spec.completions,
         parallelism: spec.parallelism.min(spec.completions),
+        same_interconnect: spec.placement.same_interconnect,
         network: spec.network,
         outputs: spec.outputs.clone(),
         max_duration_seconds: spec.max_duration_seconds,

@@ -12,13 +12,15 @@ use prometheus::IntCounterVec;
 use serde::de::DeserializeOwned;
 use tokio::{sync::Semaphore, time::timeout};
 
+use crate::placement::Quotes;
+
 use super::{
     authorize::Authorizer,
     discovery,
     error::Refusal,
     identity::{HeaderNames, Identity},
     path::{self, Artifact, Owner, Target},
-    serve_read, serve_write,
+    serve_quote, serve_read, serve_write,
     store::Store,
 };
 
@@ -39,6 +41,8 @@ pub struct App {
     pub store: Store,
     /// A turn for each upload: one costs a core for as long as its body takes, and this process has more to do.
     pub uploads: Semaphore,
+    /// Where quotes are asked for.
+    pub quotes: Quotes,
     /// Requests by verb, subject and status.
     pub requests: IntCounterVec,
 }
@@ -50,6 +54,7 @@ impl App {
         let subject = match &target {
             Some(Target::Artifact(Artifact { owner: Owner::AIJob, .. })) => "aijobs",
             Some(Target::Artifact(Artifact { owner: Owner::Assignment, .. })) => "assignments",
+            Some(Target::Quotes(_)) => "quotes",
             _ => "other",
         };
         let answer = match timeout(REQUEST, self.serve(request, target, names)).await {
@@ -80,11 +85,17 @@ impl App {
         if let Target::Artifact(artifact) = target {
             return self.artifact(request, artifact, who).await;
         }
+        if let Target::Quotes(namespace) = target {
+            if *request.method() != Method::POST {
+                return Err(Refusal::method_not_allowed("quotes are asked for by POST and aren't kept"));
+            }
+            return serve_quote::serve(self, who, namespace, request.into_body()).await;
+        }
         if !read {
             return Err(Refusal::method_not_allowed("this can only be read"));
         }
         Ok(match target {
-            Target::Health | Target::Artifact(_) => Response::new(Body::from("ok")),
+            Target::Health | Target::Artifact(_) | Target::Quotes(_) => Response::new(Body::from("ok")),
             Target::Groups => discovery::groups(request.headers()),
             Target::Group => discovery::group(),
             Target::Resources => discovery::resources(),

@@ -33,6 +33,8 @@ pub struct Question {
 pub enum Action {
     /// Read this AIJob.
     GetJob(String),
+    /// Make AIJobs.
+    CreateJob,
     /// Write the status of Assignments.
     UpdateAssignmentStatus,
 }
@@ -82,6 +84,7 @@ impl Authorizer {
 fn review(question: &Question) -> SubjectAccessReview {
     let (verb, resource, subresource, name) = match &question.action {
         Action::GetJob(name) => ("get", "aijobs", None, Some(name.clone())),
+        Action::CreateJob => ("create", "aijobs", None, None),
         Action::UpdateAssignmentStatus => ("update", "assignments", Some("status".to_owned()), None),
     };
     let identity = question.identity.clone();

@@ -20,6 +20,9 @@ const RESOURCES: [(&str, &str, &str, &[&str]); 4] = [
     ("assignments", "outputs", "Output", &["create", "update"]),
 ];
 
+/// Quotes: asked for by POST, and not kept.
+const QUOTES: (&str, &str, &[&str]) = ("quotes", "Quote", &["create"]);
+
 /// `/apis`: the one group, aggregated where that is asked for.
 pub fn groups(headers: &HeaderMap) -> Response<Body> {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -55,6 +58,8 @@ pub fn resources() -> Response<Body> {
             json!({ "name": format!("{resource}/{subresource}"), "singularName": "", "namespaced": true, "kind": kind,
                 "verbs": verbs })
         })
+        .chain([json!({ "name": QUOTES.0, "singularName": "quote", "namespaced": true, "kind": QUOTES.1,
+            "verbs": QUOTES.2 })])
         .collect();
     let list = json!({ "kind": "APIResourceList", "apiVersion": "v1",
         "groupVersion": format!("{ARTIFACTS_GROUP}/{VERSION}"), "resources": resources });
@@ -76,6 +81,8 @@ fn aggregated() -> Value {
             json!({ "resource": owner, "responseKind": { "group": "", "version": "", "kind": "" },
                 "scope": "Namespaced", "singularResource": "", "verbs": [], "subresources": subresources })
         })
+        .chain([json!({ "resource": QUOTES.0, "responseKind": kind(QUOTES.1), "scope": "Namespaced",
+            "singularResource": "quote", "verbs": QUOTES.2 })])
         .collect();
     let version = json!({ "version": VERSION, "freshness": "Current", "resources": resources });
     json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},

@@ -1,9 +1,9 @@
-//! The aggregated API (group `artifacts.eai.network`) through which logs and outputs travel.
+//! The aggregated API (group `artifacts.eai.network`) through which logs and outputs travel and quotes are asked for.
 //!
 //! A vendor's `kubectl` asks the API server, which authenticates them, asks whether they may, and passes the request on
 //! to us with their name in headers. The headers count only over a connection with the front proxy's certificate
-//! ([`trust`]); whom they name must be allowed to get the AIJob, or to update the Assignment's status. No request is
-//! ever held in memory: bodies go to the disk and come from it in pieces.
+//! ([`trust`]); whom they name must be allowed to get the AIJob, to update the Assignment's status, or, for a quote,
+//! to create AIJobs. No log or output is ever held in memory: bodies go to the disk and come from it in pieces.
 //!
 //! What the operator's ServiceAccount needs for it: the Role `extension-apiserver-authentication-reader` of kube-system;
 //! subjectaccessreviews create; aijobs get/list; assignments get.
@@ -16,6 +16,7 @@ mod gate;
 mod identity;
 mod path;
 mod range;
+mod serve_quote;
 mod serve_read;
 mod serve_write;
 mod server;
@@ -47,6 +48,7 @@ pub async fn serve(ctx: Shared) -> Result<(), Fatal> {
         authorizer: Authorizer::new(ctx.client.clone()),
         store: store.clone(),
         uploads: Semaphore::new(app::UPLOADS),
+        quotes: ctx.quotes.clone(),
         requests: requests(&ctx.registry)?,
     };
     let (gate, passers) = watch::channel(None);

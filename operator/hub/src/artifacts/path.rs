@@ -21,6 +21,8 @@ pub enum Target {
     OpenApiV3,
     /// A log or an output.
     Artifact(Artifact),
+    /// Quotes for jobs of a namespace.
+    Quotes(String),
 }
 
 /// A log or an output of a job or an attempt.
@@ -89,6 +91,9 @@ pub fn parse(path: &str) -> Option<Target> {
         ["openapi", "v3"] => Some(Target::OpenApiV3),
         ["apis", ARTIFACTS_GROUP] => Some(Target::Group),
         ["apis", ARTIFACTS_GROUP, VERSION] => Some(Target::Resources),
+        ["apis", ARTIFACTS_GROUP, VERSION, "namespaces", namespace, "quotes"] => {
+            is_label(namespace).then(|| Target::Quotes((*namespace).to_owned()))
+        }
         ["apis", ARTIFACTS_GROUP, VERSION, "namespaces", namespace, owner, name, rest @ ..] => {
             let owner = match *owner {
                 "aijobs" => Owner::AIJob,

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use eai_api::{
     AIJob, AIJobStatus, ComputeNode, MemberReport,
-    aijob::{Attempt, LeaseState, Network, Phase},
+    aijob::{self, Attempt, AttemptResult, LeaseState, Network, PastAttempt, Phase},
     condition::{self, AVAILABLE},
     member_report::NodeReport,
 };
 use eai_core::{
     offer::SignedOffer,
-    placement::{Constraint, Devices, Member, Need, Node, Offered, Request, Snapshot},
+    placement::{Assurance, Constraint, Devices, Member, Need, Node, Offered, Request, Snapshot},
     quantity::{QuantityError, parse_milli, parse_units},
 };
 use kube::ResourceExt as _;
 
 use super::offers::Offers;
+use crate::aijob::words::reason;
 
 /// A member's ComputeNode, its report if there is one, and its good offers.
 pub struct Known<'a> {
@@ -28,9 +29,10 @@ pub struct Known<'a> {
 }
 
 /// The snapshot: what `members` have free, less what `jobs` hold there that no report counts yet.
-pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AIJob>) -> Snapshot {
+pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AIJob> + Clone) -> Snapshot {
     let accepted = members.iter().filter(|m| m.node.spec.accepted && m.node.metadata.deletion_timestamp.is_none());
-    let mut snapshot = Snapshot { members: accepted.map(member).collect() };
+    let records = records(jobs.clone());
+    let mut snapshot = Snapshot { members: accepted.map(|known| member(known, &records)).collect() };
     let counted: HashMap<String, HashSet<&str>> = members
         .iter()
         .filter_map(|m| Some((m.node.name_any(), m.report?.spec.counted.iter().map(String::as_str).collect())))
@@ -40,7 +42,7 @@ pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AI
         let name = attempt.epoch.name(job.metadata.uid.as_deref().unwrap_or_default());
         let reported = counted.get(&attempt.member).is_some_and(|names| names.contains(name.as_str()));
         if let (false, Ok(request)) = (reported, request(job)) {
-            snapshot.reserve(&attempt.member, &request.need, request.parallelism);
+            snapshot.reserve(&attempt.member, &request);
         }
     }
     snapshot
@@ -54,7 +56,46 @@ pub fn holds_capacity(status: &AIJobStatus) -> Option<&Attempt> {
     status.attempt.as_ref().filter(|a| a.outcome.is_none() && holds(a) && !paused(a))
 }
 
-fn member(known: &Known<'_>) -> Member {
+/// Attempts that a member was given.
+#[derive(Clone, Copy, Default)]
+struct Record {
+    seen_through: u64,
+    lost: u64,
+}
+
+impl Record {
+    fn count(&mut self, result: AttemptResult, reason: &str) {
+        match result {
+            // Nothing was begun.
+            AttemptResult::Lost if reason == reason::REFUSED || reason == reason::NO_ROOM => {}
+            AttemptResult::Lost => self.lost += 1,
+            AttemptResult::Succeeded | AttemptResult::Failed | AttemptResult::Cancelled => self.seen_through += 1,
+        }
+    }
+
+    /// The part that was seen through, in per cent. One of either is added, so that a member without a record counts as 50
+    /// and one attempt doesn't settle it (Laplace's rule of succession).
+    fn trust(self) -> u8 {
+        let part = (self.seen_through + 1) * 100 / (self.seen_through + self.lost + 2);
+        u8::try_from(part).unwrap_or(100)
+    }
+}
+
+/// What became of the attempts of the jobs there are, by member.
+fn records<'a>(jobs: impl IntoIterator<Item = &'a AIJob>) -> HashMap<&'a str, Record> {
+    let mut records: HashMap<&str, Record> = HashMap::new();
+    for status in jobs.into_iter().filter_map(|job| job.status.as_ref()) {
+        for past in &status.past_attempts {
+            records.entry(&past.member).or_default().count(past.outcome.result, &past.outcome.reason);
+        }
+        if let Some((attempt, outcome)) = status.attempt.as_ref().and_then(|a| Some((a, a.outcome.as_ref()?))) {
+            records.entry(&attempt.member).or_default().count(outcome.result, &outcome.reason);
+        }
+    }
+    records
+}
+
+fn member(known: &Known<'_>, records: &HashMap<&str, Record>) -> Member {
     let spec = &known.node.spec;
     let name = known.node.name_any();
     let closed = closed(known);
@@ -73,6 +114,8 @@ fn member(known: &Known<'_>) -> Member {
         }
     }
     Member {
+        trust: records.get(name.as_str()).copied().unwrap_or_default().trust(),
+        content: report.map(|r| r.images.iter().cloned().collect()).unwrap_or_default(),
         name,
         closed,
         attributes,
@@ -103,8 +146,16 @@ fn node(report: &NodeReport) -> Node {
         memory_mib: a.memory_mib,
         total: a.total,
         free: a.free,
+        // No member has anything yet that keeps a job to its share of an accelerator.
+        divisible: false,
+        parts: Vec::new(),
     });
-    Node { cpu_millis: report.free_cpu_millis, memory_bytes: report.free_memory_bytes, devices: devices.collect() }
+    Node {
+        cpu_millis: report.free_cpu_millis,
+        memory_bytes: report.free_memory_bytes,
+        devices: devices.collect(),
+        island: report.interconnect.clone(),
+    }
 }
 
 /// What a job asks for.
@@ -118,6 +169,7 @@ pub fn request(job: &AIJob) -> Result<Request, QuantityError> {
         count: accelerator.map_or(0, |a| a.count),
         models: accelerator.map(|a| a.models.clone()).unwrap_or_default(),
         memory_mib: accelerator.and_then(|a| a.memory_mib).unwrap_or(0),
+        share_milli: 0,
     };
     let one_of = |attribute, allowed: Vec<String>| Constraint { attribute, allowed };
     let past = job.status.as_ref().map_or(&[][..], |status| &status.past_attempts);
@@ -132,6 +184,26 @@ pub fn request(job: &AIJob) -> Result<Request, QuantityError> {
             one_of("member", spec.placement.members.clone()),
         ],
         internet: spec.network == Network::Internet,
+        one_island: spec.placement.same_interconnect,
+        least_trust: spec.placement.minimum_trust,
+        least_assurance: assurance(spec.placement.minimum_assurance),
+        content: spec.image.rsplit_once('@').map(|(_, digest)| digest.to_owned()).into_iter().collect(),
+        seconds: spec.max_duration_seconds,
         avoid: past.iter().map(|p| p.member.clone()).collect(),
+        refused: past.iter().filter(|p| is_refusal(p)).map(|p| (p.member.clone(), p.outcome.message.clone())).collect(),
     })
+}
+
+/// Whether the member refused the job for good.
+fn is_refusal(past: &PastAttempt) -> bool {
+    past.outcome.reason == reason::REFUSED && past.outcome.result == AttemptResult::Lost
+}
+
+const fn assurance(wanted: aijob::Assurance) -> Assurance {
+    match wanted {
+        aijob::Assurance::Isolated => Assurance::Isolated,
+        aijob::Assurance::Sandboxed => Assurance::Sandboxed,
+        aijob::Assurance::Attested => Assurance::Attested,
+        aijob::Assurance::Encrypted => Assurance::Encrypted,
+    }
 }

@@ -6,18 +6,22 @@ mod members;
 mod offers;
 mod order;
 mod pass;
+mod quote;
 mod scribe;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use eai_api::{AIJob, AIJobStatus, aijob::LeaseState, names::SETTLEMENT_FINALIZER};
-use eai_core::{offer::SignedOffer, placement::Shortage};
+use eai_core::{
+    offer::SignedOffer,
+    placement::{Demand, Market, Shortage, Snapshot},
+};
 use futures::StreamExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt as _, runtime::reflector::ObjectRef};
@@ -26,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use backoff::Backoffs;
 pub use offers::Offers;
+pub use quote::{Quotes, run as answer_quotes};
 pub use scribe::Scribe;
 
 use self::{
@@ -83,14 +88,31 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
         return false;
     }
     let till = till(hub, jobs, &waiting).await;
+    let (snapshot, offers) = look(hub, jobs, unix_seconds(now));
+    let lines = order::lines(&snapshot, jobs, waiting, &hub.rules.queue_weights);
+    let trouble = hub.desk.has_trouble();
+    let verdicts = {
+        let mut demand = hub.demand.lock().unwrap_or_else(PoisonError::into_inner);
+        keep_up(&mut demand, &snapshot, jobs);
+        let market = Market::new(snapshot, &mut demand, unix_seconds(now));
+        pass::pass(
+            pass::World { market, offers: &offers, till, trouble: trouble.as_deref(), rules: &hub.rules },
+            &lines,
+        )
+    };
+    carry_out(hub, scribe, verdicts).await;
+    true
+}
+
+/// What members have free and offer at `now` (Unix seconds), beside what `jobs` hold.
+fn look(hub: &Hub, jobs: &[Arc<AIJob>], now: u64) -> (Snapshot, HashMap<String, Vec<SignedOffer>>) {
     let members: Vec<_> =
         hub.world.nodes.state().into_iter().map(|node| (hub.world.report(&node.name_any()), node)).collect();
-    let seconds = unix_seconds(now);
     let known: Vec<Known<'_>> = members
         .iter()
         .map(|(report, node)| {
             let report = report.as_deref();
-            let offers = report.map(|report| hub.offers.of(node, report, seconds)).unwrap_or_default();
+            let offers = report.map(|report| hub.offers.of(node, report, now)).unwrap_or_default();
             Known { node, report, offers }
         })
         .collect();
@@ -98,14 +120,13 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
     for bad in snapshot.take_out_bad() {
         tracing::debug!(%bad, "what a member reports can't be and isn't counted");
     }
-    let lines = order::lines(&snapshot, jobs, waiting, &hub.rules.queue_weights);
-    let offers: HashMap<String, Vec<SignedOffer>> =
-        known.into_iter().map(|known| (known.node.name_any(), known.offers)).collect();
-    let trouble = hub.desk.has_trouble();
-    let world =
-        pass::World { snapshot, offers: &offers, till, trouble: trouble.as_deref(), rules: &hub.rules, now: seconds };
-    carry_out(hub, scribe, pass::pass(world, &lines)).await;
-    true
+    (snapshot, known.into_iter().map(|known| (known.node.name_any(), known.offers)).collect())
+}
+
+/// Has `demand` take in what the jobs there are ask for: what came tells what comes.
+fn keep_up(demand: &mut Demand, snapshot: &Snapshot, jobs: &[Arc<AIJob>]) {
+    let requests: Vec<_> = jobs.iter().filter_map(|job| members::request(job).ok()).collect();
+    demand.keep_up(snapshot, requests.iter().map(|request| (&request.need, request.parallelism)));
 }
 
 /// What `member` lacks to run `job` now, beside all else that it was given.
@@ -116,7 +137,7 @@ pub fn no_room(hub: &Hub, job: &AIJob, member: &str) -> Option<Shortage> {
     let others = jobs.iter().map(AsRef::as_ref).filter(|other| other.metadata.uid != job.metadata.uid);
     let known = Known { node: &node, report: report.as_deref(), offers: Vec::new() };
     let request = members::request(job).ok()?;
-    members::snapshot(&[known], others).shortage(member, &request.need, request.parallelism)
+    members::snapshot(&[known], others).shortage(member, &request)
 }
 
 /// The jobs that wait for a member.
@@ -147,6 +168,12 @@ async fn till(hub: &Hub, jobs: &[Arc<AIJob>], waiting: &[Waiting]) -> Till {
             till.fill(purse.0, purse.1, funds);
         }
     }
+    set_aside(hub, jobs, &mut till);
+    till
+}
+
+/// Takes out what claims promised that the chain doesn't show yet.
+fn set_aside(hub: &Hub, jobs: &[Arc<AIJob>], till: &mut Till) {
     for job in jobs {
         let attempt = job.status.as_ref().and_then(|s| s.attempt.as_ref());
         let Some(attempt) = attempt.filter(|a| a.lease.state == LeaseState::Opening) else { continue };
@@ -154,7 +181,6 @@ async fn till(hub: &Hub, jobs: &[Arc<AIJob>], waiting: &[Waiting]) -> Till {
             till.set_aside(job.spec.payment.account, namespace, attempt.lease.hold);
         }
     }
-    till
 }
 
 async fn carry_out(hub: &Hub, scribe: &Scribe, verdicts: Vec<(&Waiting, Verdict)>) {

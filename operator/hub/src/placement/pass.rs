@@ -2,27 +2,27 @@
 //!
 //! 1. Whose turn it is ([`Turns`]); what is placed counts for the next turn.
 //! 2. Can the payer pay for it anywhere? If not, it takes no part.
-//! 3. Where does it fit, at what price ([`eai_core::placement::decide`])?
+//! 3. Where does it fit, at what price ([`Market::decide`])?
 //! 4. Can the payer pay for it there? Then capacity and money are taken out for the rest of the pass.
 //!
 //! Within a pass capacity and money only shrink, so a request that was refused once is refused again without a look.
 
 use std::{collections::HashMap, sync::Arc};
 
-use eai_api::{AIJob, aijob::AttemptResult};
+use eai_api::AIJob;
 use eai_chain::NamespaceId;
 use eai_core::{
     metering::MilliUnits,
     money::Amount,
     offer::SignedOffer,
-    placement::{Decision, Refusal, Request, Snapshot, Turns, decide},
+    placement::{Decision, Market, Refusal, Request, Turns},
 };
 
 use super::{funds::Till, members, offers::Offers, order::Lines};
 use crate::aijob::{
     build::{Rules, money, rules::LEAST_RUN_MS},
     claim::{Claim, budget_left, first_hold},
-    words::{Say, Unfunded, reason},
+    words::{Say, Unfunded},
 };
 
 /// The most refusals that a job lists.
@@ -38,8 +38,8 @@ pub struct Waiting {
 
 /// What a pass decides on.
 pub struct World<'a> {
-    /// What members have free.
-    pub snapshot: Snapshot,
+    /// Members, and what they have free.
+    pub market: Market<'a>,
     /// Their offers, by member.
     pub offers: &'a HashMap<String, Vec<SignedOffer>>,
     /// What payers have left.
@@ -48,8 +48,6 @@ pub struct World<'a> {
     pub trouble: Option<&'a str>,
     /// The hub's rules.
     pub rules: &'a Rules,
-    /// Now, in Unix seconds.
-    pub now: u64,
 }
 
 /// What a pass comes to about a job.
@@ -67,7 +65,7 @@ pub enum Verdict {
 
 /// Decides about each job in turn.
 pub fn pass<'a>(mut world: World<'_>, lines: &'a Lines) -> Vec<(&'a Waiting, Verdict)> {
-    let mut refused: HashMap<RequestKey, Vec<String>> = HashMap::new();
+    let mut refused: HashMap<Request, Vec<String>> = HashMap::new();
     let mut turns = Turns::new(&lines.queues, &lines.total);
     let mut verdicts = Vec::new();
     while let Some(turn) = turns.next() {
@@ -81,10 +79,7 @@ pub fn pass<'a>(mut world: World<'_>, lines: &'a Lines) -> Vec<(&'a Waiting, Ver
     verdicts
 }
 
-/// What a request's answer depends on, written out.
-type RequestKey = String;
-
-fn one(world: &mut World<'_>, refused: &mut HashMap<RequestKey, Vec<String>>, waiting: &Waiting) -> Verdict {
+fn one(world: &mut World<'_>, refused: &mut HashMap<Request, Vec<String>>, waiting: &Waiting) -> Verdict {
     let job = waiting.job.as_ref();
     let (request, units) = match (members::request(job), money::gang_units(&job.spec)) {
         (Ok(request), Ok(units)) => (request, units),
@@ -101,24 +96,21 @@ fn one(world: &mut World<'_>, refused: &mut HashMap<RequestKey, Vec<String>>, wa
     if let Some(say) = unpayable(world, waiting, &request, units) {
         return Verdict::Wait(say, Vec::new());
     }
-    let refusers = world.snapshot.members.iter().filter(|m| refused_by(job, &m.name).is_some()).map(|m| &m.name);
-    let key = format!("{request:?} {:?}", refusers.collect::<Vec<_>>());
+    // Whom it failed on before makes no difference to who takes it at all.
+    let key = Request { avoid: Vec::new(), ..request.clone() };
     if let Some(lines) = refused.get(&key) {
         return no_member(lines.clone());
     }
-    let mut others = world.snapshot.clone();
-    others.members.retain(|m| refused_by(job, &m.name).is_none());
-    match decide(&mut others, &request, world.now) {
-        Ok(decision) => claim(world, waiting, &request, units, decision),
-        Err(refusals) => {
-            let mut lines = lines(&refusals);
-            if let Some(why) = refusals_for_good(world, job, &refusals, &mut lines) {
-                return Verdict::GiveUp(Say::RefusedByAll { why });
-            }
-            refused.insert(key, lines.clone());
-            no_member(lines)
-        }
+    if let Some(decision) = world.market.decide(&request) {
+        return claim(world, waiting, &request, units, decision);
     }
+    let refusals: Vec<(&str, Refusal)> = world.market.refusals(&request).collect();
+    if let Some(why) = for_good(&refusals) {
+        return Verdict::GiveUp(Say::RefusedByAll { why });
+    }
+    let lines = lines(&refusals);
+    refused.insert(key, lines.clone());
+    no_member(lines)
 }
 
 /// Nothing is known of the payer's funds.
@@ -138,7 +130,7 @@ fn unpayable(world: &World<'_>, waiting: &Waiting, request: &Request, units: Mil
     }
     // The cheapest offer of the class there is; without one, only whether anything is authorised matters.
     let class = request.need.class();
-    let rates = world.snapshot.members.iter().filter_map(|m| m.offers.get(&class)).map(|o| o.rate);
+    let rates = world.market.members().iter().filter_map(|m| m.offers.get(&class)).map(|o| o.rate);
     let cheapest = rates.min().unwrap_or(Amount::ZERO);
     let hold = first_hold(job, cheapest, units, world.rules);
     if let Some(why) = too_small(job, cheapest, units, hold) {
@@ -175,7 +167,7 @@ fn claim(
     if let Err(why) = world.till.draw(job.spec.payment.account, waiting.namespace, rate, hold) {
         return Verdict::Wait(unfunded(waiting, why), Vec::new());
     }
-    world.snapshot.reserve(&decision.member, &request.need, request.parallelism);
+    world.market.take(&decision.member, request);
     Verdict::Claim(Claim {
         member: decision.member,
         provider: offer.offer.provider,
@@ -187,29 +179,12 @@ fn claim(
     })
 }
 
-/// Adds what members said that refused the job before. If nobody else could ever take it, that is the end of it, and
-/// this says why.
-fn refusals_for_good(
-    world: &World<'_>,
-    job: &AIJob,
-    others: &[(String, Refusal)],
-    lines: &mut Vec<String>,
-) -> Option<String> {
-    let before =
-        world.snapshot.members.iter().filter_map(|m| Some(format!("{}: {}", m.name, refused_by(job, &m.name)?)));
-    let before: Vec<String> = before.collect();
-    lines.extend(before.iter().cloned());
-    lines.truncate(MOST_REFUSALS);
-    let may_change = |refusal: &Refusal| matches!(refusal, Refusal::Short(_) | Refusal::Closed(_));
-    let nobody_else = !others.iter().any(|(_, refusal)| may_change(refusal));
+/// Why nobody will ever take the job, if some refused it before and none of the others could.
+fn for_good(refusals: &[(&str, Refusal)]) -> Option<String> {
+    let before = refusals.iter().filter(|(_, why)| matches!(why, Refusal::Before(_)));
+    let before: Vec<String> = before.map(|(member, why)| format!("{member}: {why}")).collect();
+    let nobody_else = !refusals.iter().any(|(_, why)| why.passes());
     (nobody_else && !before.is_empty()).then(|| before.join("; "))
-}
-
-/// Why a member refused the job before, if it did.
-fn refused_by<'a>(job: &'a AIJob, member: &str) -> Option<&'a str> {
-    let past = &job.status.as_ref()?.past_attempts;
-    let refusal = past.iter().rev().find(|p| p.member == member && p.outcome.reason == reason::REFUSED)?;
-    (refusal.outcome.result == AttemptResult::Lost).then_some(refusal.outcome.message.as_str())
 }
 
 fn unfunded(waiting: &Waiting, why: Unfunded) -> Say {
@@ -221,6 +196,6 @@ fn no_member(lines: Vec<String>) -> Verdict {
     Verdict::Wait(Say::NoMember { refusals: lines.clone() }, lines)
 }
 
-fn lines(refusals: &[(String, Refusal)]) -> Vec<String> {
+fn lines(refusals: &[(&str, Refusal)]) -> Vec<String> {
     refusals.iter().take(MOST_REFUSALS).map(|(member, refusal)| format!("{member}: {refusal}")).collect()
 }

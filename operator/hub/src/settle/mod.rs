@@ -7,5 +7,5 @@ mod view;
 mod worker;
 
 pub use desk::Desk;
-pub use view::{Funds, View};
+pub use view::{Funds, Purse, View};
 pub use worker::{Errand, Windows, carry, keep_watch, look};

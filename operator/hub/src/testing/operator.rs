@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{api::Api, chain::Chain, member};
-use crate::{config::Cli, context::Context, jobs, metrics::Metrics};
+use crate::{config::Cli, context::Context, jobs, metrics::Metrics, placement::Quotes};
 
 pub const JOBS: &str = "apis/eai.network/v1alpha1/aijobs";
 const ASSIGNMENTS: &str = "apis/eai.network/v1alpha1/assignments";
@@ -27,6 +27,8 @@ pub struct Operator {
 
 /// A running operator; ends when it is dropped, as a process that is killed.
 pub struct Running {
+    /// Where quotes are asked for.
+    pub quotes: Quotes,
     task: JoinHandle<()>,
     shutdown: CancellationToken,
 }
@@ -79,16 +81,18 @@ impl Operator {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry).unwrap();
         let windows = ["eai-operator", "--open-window-ms=5", "--settle-window-ms=5"];
+        let quotes = Quotes::default();
         let ctx = Context {
             recorder: Recorder::new(client.clone(), Reporter { controller: "eai-operator".into(), instance: None }),
             client,
             config: Cli::parse_from(windows).config,
             ledger: Arc::new(self.chain.clone()),
             registry,
+            quotes: quotes.clone(),
             shutdown: shutdown.clone(),
         };
         let task = tokio::spawn(async move { Box::pin(jobs::run(Arc::new(ctx), metrics)).await.unwrap() });
-        Running { task, shutdown }
+        Running { quotes, task, shutdown }
     }
 
     /// Submits a job to namespace `team`.

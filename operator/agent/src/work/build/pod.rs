@@ -8,15 +8,19 @@ use std::collections::BTreeMap;
 use eai_api::{
     aijob::{Accelerator, Network},
     assignment::Workload,
-    names::{METERING_FINALIZER, OUTPUT_DIR, WORK_CONTAINER},
+    names::{ASSIGNMENT_LABEL, METERING_FINALIZER, OUTPUT_DIR, WORK_CONTAINER},
 };
 use k8s_openapi::{
     api::core::v1::{
         Affinity, Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, NodeAffinity, NodeSelector,
-        NodeSelectorRequirement, NodeSelectorTerm, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
-        ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, Toleration, Volume, VolumeMount,
+        NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm, PodDNSConfig, PodSecurityContext,
+        PodSpec, PodTemplateSpec, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, Toleration,
+        Volume, VolumeMount,
     },
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{LabelSelector, ObjectMeta},
+    },
 };
 
 use crate::{config::Config, work::pods::OUTPUTS_CONTAINER};
@@ -27,6 +31,8 @@ const USER: i64 = 65_532;
 const NOWHERE: &str = "127.0.0.1";
 /// Seconds between TERM and KILL.
 pub const GRACE_SECONDS: i64 = 30;
+/// The label of a node that nothing else is on.
+const HOSTNAME: &str = "kubernetes.io/hostname";
 /// The label that network policies select work by.
 pub const NETWORK_LABEL: &str = "eai.network/network";
 /// What a pod's outputs container may use beside its work.
@@ -52,7 +58,7 @@ pub fn template(
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
-            affinity: workload.accelerator.as_ref().and_then(affinity),
+            affinity: affinity(workload, config, secret),
             containers: containers(workload, config, secret, secrets),
             tolerations: Some(tolerations(workload, config)).filter(|t| !t.is_empty()),
             volumes: Some(volumes(workload, config)),
@@ -224,7 +230,31 @@ fn volumes(workload: &Workload, config: &Config) -> Vec<Volume> {
 
 /// Nodes of the models and memory asked for. Device plugins label nodes with the resource's name before `.product` and
 /// `.memory`.
-fn affinity(accelerator: &Accelerator) -> Option<Affinity> {
+/// Nodes with the right accelerators, and one interconnect for all pods where that is asked for.
+fn affinity(workload: &Workload, config: &Config, name: &str) -> Option<Affinity> {
+    let node_affinity = workload.accelerator.as_ref().and_then(models);
+    let gang = workload.same_interconnect && workload.parallelism > 1;
+    let pod_affinity = gang.then(|| together(config, name));
+    let any = node_affinity.is_some() || pod_affinity.is_some();
+    any.then(|| Affinity { node_affinity, pod_affinity, ..Affinity::default() })
+}
+
+/// Pods of the attempt `name` only where the first of them is: the scheduler lets that one go anywhere.
+fn together(config: &Config, name: &str) -> PodAffinity {
+    let label = &config.interconnect_label;
+    let own = LabelSelector {
+        match_labels: Some([(ASSIGNMENT_LABEL.to_owned(), name.to_owned())].into()),
+        ..LabelSelector::default()
+    };
+    let term = PodAffinityTerm {
+        label_selector: Some(own),
+        topology_key: if label.is_empty() { HOSTNAME.to_owned() } else { label.clone() },
+        ..PodAffinityTerm::default()
+    };
+    PodAffinity { required_during_scheduling_ignored_during_execution: Some(vec![term]), ..PodAffinity::default() }
+}
+
+fn models(accelerator: &Accelerator) -> Option<NodeAffinity> {
     let requirement = |key: &str, operator: &str, values: Vec<String>| NodeSelectorRequirement {
         key: format!("{}.{key}", accelerator.resource),
         operator: operator.to_owned(),
@@ -241,12 +271,9 @@ fn affinity(accelerator: &Accelerator) -> Option<Affinity> {
         return None;
     }
     let term = NodeSelectorTerm { match_expressions: Some(requirements), ..NodeSelectorTerm::default() };
-    Some(Affinity {
-        node_affinity: Some(NodeAffinity {
-            required_during_scheduling_ignored_during_execution: Some(NodeSelector { node_selector_terms: vec![term] }),
-            ..NodeAffinity::default()
-        }),
-        ..Affinity::default()
+    Some(NodeAffinity {
+        required_during_scheduling_ignored_during_execution: Some(NodeSelector { node_selector_terms: vec![term] }),
+        ..NodeAffinity::default()
     })
 }
 

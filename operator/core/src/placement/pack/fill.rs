@@ -56,6 +56,11 @@ impl Fill {
         }
     }
 
+    /// Whether nothing is known of what comes; it packs tight then.
+    pub fn is_blank(&self) -> bool {
+        self.streams.len() == 0
+    }
+
     /// Takes in what `mix` tells by now of pods that few places can take; the streams stay as they were drawn.
     pub fn learn(&mut self, mix: &Mix) {
         self.reserve.learn(&mix.kinds());
@@ -118,7 +123,7 @@ impl Policy for Fill {
     }
 
     fn choose(&mut self, state: &State, before: i64, shape: &Shape) -> Choice {
-        if self.streams.len() == 0 {
+        if self.is_blank() {
             return tightest(state, shape);
         }
         if !shape.is_share() {

@@ -32,8 +32,23 @@ impl Mix {
 
     /// Counts one more pod.
     pub fn count(&mut self, shape: Shape) {
-        *self.counts.entry(shape).or_insert(0) += 1;
-        self.total += 1;
+        self.count_many(shape, 1);
+    }
+
+    /// Counts `pods` more of them.
+    pub fn count_many(&mut self, shape: Shape, pods: u64) {
+        let count = self.counts.entry(shape).or_insert(0);
+        *count = count.saturating_add(pods);
+        self.total = self.total.saturating_add(pods);
+    }
+
+    /// The part of the pods that would have to be others for the one mix to be the other, from 0 to 1.
+    pub fn distance(&self, other: &Self) -> f64 {
+        let part = |mix: &Self, shape| mix.counts.get(shape).map_or(0.0, |&n| n as f64 / mix.total.max(1) as f64);
+        let own: f64 = self.counts.keys().map(|shape| (part(self, shape) - part(other, shape)).abs()).sum();
+        let only_there = other.counts.keys().filter(|shape| !self.counts.contains_key(shape));
+        let rest: f64 = only_there.map(|shape| part(other, shape)).sum();
+        f64::midpoint(own, rest)
     }
 
     /// How many pods were counted.

@@ -44,6 +44,19 @@ impl State {
         Self { cpu_milli, memory_mib, model, len, free }
     }
 
+    /// The same with accelerators of which `parts` are free besides, in thousandths. Those beyond [`MOST_DEVICES`] in all
+    /// are left out.
+    #[must_use]
+    pub fn with_parts(mut self, parts: &[u16]) -> Self {
+        let parts = parts.iter().map(|&part| part.min(WHOLE)).filter(|&part| part > 0);
+        for part in parts.take(MOST_DEVICES - usize::from(self.len)) {
+            self.free[usize::from(self.len)] = part;
+            self.len += 1;
+        }
+        self.free[..usize::from(self.len)].sort_unstable();
+        self
+    }
+
     /// The state as far as the value of a node goes: cores rounded down to half ones, memory left out.
     pub(super) fn coarse(&self) -> Self {
         Self { cpu_milli: self.cpu_milli / CPU_STEP_MILLI * CPU_STEP_MILLI, memory_mib: 0, ..*self }

@@ -1,7 +1,7 @@
 //! Input that can't be true.
 
-use super::{NOW, gpus, member, node, request};
-use crate::placement::{Node, Request, Snapshot, decide};
+use super::{NOW, decide, gpus, member, node, request};
+use crate::placement::{Node, Request, Snapshot};
 
 fn said(snapshot: &mut Snapshot) -> Vec<String> {
     snapshot.take_out_bad().iter().map(ToString::to_string).collect()

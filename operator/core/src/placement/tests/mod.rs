@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
-mod ahead;
 mod check;
+mod demand;
 mod fair;
+mod fit;
+mod market;
 mod preempt;
 
 use proptest::prelude::*;
@@ -13,11 +15,12 @@ const NOW: u64 = 1_800_000_000;
 const GPU: &str = "nvidia.com/gpu";
 
 fn gpus(total: u32, free: u32) -> Devices {
-    Devices { resource: GPU.to_owned(), model: "A100".to_owned(), memory_mib: 40_960, total, free }
+    let (resource, model) = (GPU.to_owned(), "A100".to_owned());
+    Devices { resource, model, memory_mib: 40_960, total, free, ..Devices::default() }
 }
 
 fn node(free: u32) -> Node {
-    Node { cpu_millis: 8000, memory_bytes: 32 << 30, devices: vec![gpus(4, free)] }
+    Node { cpu_millis: 8000, memory_bytes: 32 << 30, devices: vec![gpus(4, free)], ..Node::default() }
 }
 
 fn member(name: &str, rate: u64, nodes: Vec<Node>) -> Member {
@@ -43,10 +46,28 @@ fn request(count: u32, parallelism: u32) -> Request {
         },
         parallelism,
         max_price: Amount::from_eai(10).unwrap(),
-        constraints: vec![],
-        internet: false,
-        avoid: vec![],
+        ..Request::default()
     }
+}
+
+/// One decision, taken out of the snapshot.
+fn decide(snapshot: &mut Snapshot, request: &Request, now: u64) -> Result<Decision, Vec<(String, Refusal)>> {
+    decide_ahead(snapshot, request, now, &mut Demand::default())
+}
+
+fn decide_ahead(
+    snapshot: &mut Snapshot,
+    request: &Request,
+    now: u64,
+    demand: &mut Demand,
+) -> Result<Decision, Vec<(String, Refusal)>> {
+    let mut market = Market::new(snapshot.clone(), demand, now);
+    let Some(decision) = market.decide(request) else {
+        return Err(market.refusals(request).map(|(name, why)| (name.to_owned(), why)).collect());
+    };
+    market.take(&decision.member, request);
+    snapshot.members = market.members().to_vec();
+    Ok(decision)
 }
 
 fn refusal(member: Member, request: &Request) -> String {
@@ -121,6 +142,27 @@ fn every_refusal_says_what_and_how_much() {
         ),
         (Member { sandbox: false, ..fit() }, request(1, 1), "has no probed sandbox, which network None needs"),
         (fit(), Request { internet: true, ..request(1, 1) }, "doesn't offer the internet"),
+        (
+            Member { trust: 49, ..fit() },
+            Request { least_trust: 50, ..request(1, 1) },
+            "saw 49 % of its work through, the job wants at least 50 %",
+        ),
+        (
+            fit(),
+            Request { least_assurance: Assurance::Attested, ..request(1, 1) },
+            "assures L1 Sandboxed, the job wants at least L2 Attested",
+        ),
+        (
+            Member { internet: true, ..fit() },
+            Request { internet: true, least_assurance: Assurance::Sandboxed, ..request(1, 1) },
+            "assures L0 Isolated, the job wants at least L1 Sandboxed",
+        ),
+        (fit(), Request { refused: [("home-3".into(), "no room".into())].into(), ..request(1, 1) }, "no room"),
+        (
+            member("m", 5, ["x", "y"].map(|on| Node { island: on.to_owned(), ..node(2) }).to_vec()),
+            Request { one_island: true, ..request(1, 4) },
+            "room for 2 of 4 pods on one interconnect",
+        ),
         (Member { offers: [].into(), ..fit() }, request(1, 1), "offers no nvidia.com/gpu"),
         (Member { closed: Some("is cordoned".to_owned()), ..fit() }, request(1, 1), "is cordoned"),
         (
@@ -158,8 +200,8 @@ fn a_report_of_more_free_than_there_is_counts_as_the_total() {
 #[test]
 fn reserving_what_is_not_reported_yet_leaves_less() {
     let mut snapshot = Snapshot { members: vec![member("a", 5, vec![node(4)])] };
-    snapshot.reserve("a", &request(3, 1).need, 1);
-    snapshot.reserve("nobody", &request(3, 1).need, 1);
+    snapshot.reserve("a", &request(3, 1));
+    snapshot.reserve("nobody", &request(3, 1));
     assert_eq!(
         decide(&mut snapshot, &request(2, 1), NOW).unwrap_err()[0].1.to_string(),
         "1 of 4 nvidia.com/gpu free, 2 needed"
@@ -186,6 +228,7 @@ fn members() -> impl Strategy<Value = Vec<Member>> {
                 cpu_millis: cpu,
                 memory_bytes: gib << 30,
                 devices: vec![gpus(8, free)],
+                ..Node::default()
             });
             member(&format!("m{i}"), rate, nodes.collect())
         };
@@ -231,10 +274,12 @@ proptest! {
 
     /// No report, however false, makes a decision panic.
     #[test]
-    fn survives_any_numbers(cpu: u64, memory: u64, total: u32, free: u32, need_cpu: u64, need_memory: u64, count: u32, pods: u32) {
-        let node = Node { cpu_millis: cpu, memory_bytes: memory, devices: vec![gpus(total, free); 3] };
+    fn survives_any_numbers(cpu: u64, memory: u64, total: u32, free: u32, need_cpu: u64, need_memory: u64, count: u32, pods: u32, share: u16) {
+        let devices = Devices { divisible: true, parts: vec![share, u16::MAX], ..gpus(total, free) };
+        let node = Node { cpu_millis: cpu, memory_bytes: memory, devices: vec![devices; 3], ..Node::default() };
         let mut snapshot = Snapshot { members: vec![member("m", 5, vec![node; 3])] };
-        let need = Need { cpu_millis: need_cpu, memory_bytes: need_memory, count, ..request(1, 1).need };
-        let _ = decide(&mut snapshot, &Request { need, parallelism: pods, ..request(1, 1) }, NOW);
+        let need = Need { cpu_millis: need_cpu, memory_bytes: need_memory, count, share_milli: share, ..request(1, 1).need };
+        let (parallelism, one_island) = (if share == 0 { pods } else { pods % 1000 }, pods % 2 == 0);
+        let _ = decide(&mut snapshot, &Request { need, parallelism, one_island, ..request(1, 1) }, NOW);
     }
 }

@@ -11,7 +11,7 @@ fn need(count: u32) -> Need {
 
 /// A full member: `total` accelerators on each node, all in use.
 fn full(nodes: usize, total: u32) -> Member {
-    let node = Node { cpu_millis: 100_000, memory_bytes: 1 << 40, devices: vec![gpus(total, 0)] };
+    let node = Node { cpu_millis: 100_000, memory_bytes: 1 << 40, devices: vec![gpus(total, 0)], ..Node::default() };
     Member { nodes: vec![node; nodes], ..Member::default() }
 }
 
@@ -20,7 +20,7 @@ fn work(node: usize, count: u32, priority: i32, lost_ms: u64) -> Running {
 }
 
 fn claimant(count: u32, pods: u32, priority: i32) -> Claimant {
-    Claimant { need: need(count), pods, priority, gave_way: false }
+    Claimant { need: need(count), pods, one_island: false, priority, gave_way: false }
 }
 
 #[test]

@@ -194,7 +194,7 @@ async fn discovery_is_as_kubernetes_clients_expect() {
     let list = json(world.get("system:kube-aggregator", ROOT).await);
     let list: k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList = serde_json::from_value(list).unwrap();
     let names: Vec<_> = list.resources.iter().map(|r| r.name.as_str()).collect();
-    assert_eq!(names, ["aijobs/log", "aijobs/outputs", "assignments/log", "assignments/outputs"]);
+    assert_eq!(names, ["aijobs/log", "aijobs/outputs", "assignments/log", "assignments/outputs", "quotes"]);
     assert_eq!(list.group_version, "artifacts.eai.network/v1alpha1");
     let groups = json(world.get(VENDOR, "/apis").await);
     assert_eq!(
@@ -209,6 +209,7 @@ async fn discovery_is_as_kubernetes_clients_expect() {
     let version = &list["items"][0]["versions"][0];
     assert_eq!((&version["version"], &version["freshness"]), (&"v1alpha1".into(), &"Current".into()));
     assert_eq!(version["resources"][0]["subresources"][1]["subresource"], "outputs");
+    assert_eq!(version["resources"][2]["verbs"][0], "create", "quotes");
 }
 
 #[tokio::test]
@@ -222,4 +223,36 @@ async fn what_belongs_to_a_job_that_is_gone_is_swept_away() {
     *world.api.up.lock().unwrap() = true;
     assert_eq!(sweep(&world.app.client, &world.app.store).await.unwrap(), 1);
     assert_eq!(world.app.store.jobs().await.unwrap(), [UID.to_owned()].into());
+}
+
+fn quotes_in(namespace: &str) -> Request<()> {
+    Request::post(format!("{ROOT}/namespaces/{namespace}/quotes")).body(()).unwrap()
+}
+
+#[tokio::test]
+async fn quotes_are_for_those_who_may_create_jobs() {
+    let world = World::new().await;
+    let ask = async |user: &str, namespace: &str, body: &[u8]| {
+        let path = quotes_in(namespace).uri().to_string();
+        world.send(user, Request::post(path), body).await
+    };
+    assert!(ask(VENDOR, "research", b"{}").await.refusal(403).contains("may not create AIJobs"));
+    world.api.allowed.lock().unwrap().insert(format!("{VENDOR} create aijobs/ lab "));
+    assert!(ask(VENDOR, "lab", b"{}").await.refusal(422).contains("this is no AIJob"));
+    ask(VENDOR, "lab", &vec![b' '; (1 << 20) + 1]).await.refusal(413);
+    ask(AGENT, "lab", b"{}").await.refusal(403);
+    world.get(VENDOR, quotes_in("lab").uri().path()).await.refusal(405);
+}
+
+#[tokio::test]
+async fn where_nobody_leads_a_quote_is_asked_for_again() {
+    let world = World::new().await;
+    world.api.allowed.lock().unwrap().insert(format!("{VENDOR} create aijobs/ research "));
+    let job = world.job_to_quote();
+    let path = quotes_in("research").uri().to_string();
+    let ask = || world.send(VENDOR, Request::post(path.clone()), job.as_bytes());
+    let answers = futures::future::join_all((0..17).map(|_| ask())).await;
+    let said: Vec<String> = answers.iter().map(|answer| answer.refusal(503)).collect();
+    assert_eq!(said.iter().filter(|said| said.contains("doesn't lead")).count(), 16);
+    assert_eq!(said.iter().filter(|said| said.contains("too many")).count(), 1, "no more of them are kept waiting");
 }

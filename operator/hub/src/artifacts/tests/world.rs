@@ -151,6 +151,7 @@ impl World {
             authorizer: Authorizer::new(client),
             store: Store::open(scratch.path()).await.unwrap(),
             uploads: tokio::sync::Semaphore::new(super::super::app::UPLOADS),
+            quotes: crate::placement::Quotes::default(),
             requests: super::super::requests(&prometheus::Registry::new()).unwrap(),
         };
         Self { app: Arc::new(app), api, scratch }
@@ -164,6 +165,11 @@ impl World {
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap().to_vec();
         Answer { code: parts.status, headers: parts.headers, body }
+    }
+
+    /// The job, as somebody would have it quoted.
+    pub fn job_to_quote(&self) -> String {
+        job().to_string()
     }
 
     pub async fn get(&self, user: &str, path: &str) -> Answer {

@@ -109,6 +109,7 @@ fn report() -> MemberReportSpec {
                 free_cpu_millis: 3500,
                 free_memory_bytes: 1 << 30,
                 accelerators: vec![accelerator("nvidia.com/gpu", 1, 2), accelerator("xilinx.com/fpga", 9, 1)],
+                interconnect: String::new(),
             },
             NodeReport {
                 name: "b".to_owned(),

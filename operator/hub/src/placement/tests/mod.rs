@@ -18,7 +18,13 @@ use eai_api::{
     member_report::{AcceleratorReport, NodeReport, OfferReport, Probes},
 };
 use eai_chain::{Authorization, Domain, HubId, Key, NamespaceId, sign_offer};
-use eai_core::{address::Address, class::Class, money::Amount, offer::Offer};
+use eai_core::{
+    address::Address,
+    class::Class,
+    money::Amount,
+    offer::Offer,
+    placement::{Demand, Market},
+};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
@@ -96,6 +102,7 @@ fn member(name: &str, gpus: u32, rate: &str) -> (ComputeNode, MemberReport) {
             total: gpus,
             free: gpus,
         }],
+        interconnect: String::new(),
     }];
     report.spec.offers = vec![signed(name, "nvidia.com/gpu", rate, &owner())];
     (node, report)
@@ -164,7 +171,9 @@ impl Pass {
         let all: Vec<_> = self.others.iter().chain(jobs).cloned().map(Arc::new).collect();
         let lines = lines(&snapshot, &all, waiting, &self.weights);
         let rules = Rules::default();
-        let world = World { snapshot, offers: &offers, till, trouble: self.trouble, rules: &rules, now: NOW };
+        let mut demand = Demand::default();
+        let market = Market::new(snapshot, &mut demand, NOW);
+        let world = World { market, offers: &offers, till, trouble: self.trouble, rules: &rules };
         let verdicts = pass(world, &lines).into_iter();
         verdicts.map(|(waiting, verdict)| (waiting.job.metadata.uid.clone().unwrap(), verdict)).collect()
     }

@@ -226,3 +226,66 @@ fn the_same_world_gives_the_same_claims() {
     assert_eq!(claims(&first), ["c", "a", "a", "a", "b", "b", "b", "-", "-"]);
     assert_eq!(pass.run(&jobs), first);
 }
+
+/// A job that ended so on `member`.
+fn ended_on(name: &str, member: &str, result: AttemptResult, why: &str) -> AIJob {
+    let mut ended = job(name, 0);
+    let status = past(member, why, result, "0");
+    ended.status = Some(eai_api::AIJobStatus { phase: Phase::Failed, ..status });
+    ended
+}
+
+/// Three attempts lost and one seen through: 2 of 6, with one of either that everybody is given.
+#[test]
+fn a_member_is_trusted_by_what_it_saw_through() {
+    let mut pass = Pass::over(vec![member("flaky", 1, "10"), member("new", 1, "30")]);
+    let lost = (0..3).map(|i| ended_on(&format!("l{i}"), "flaky", AttemptResult::Lost, reason::WORK_LOST));
+    pass.others = lost.collect();
+    pass.others.push(ended_on("ok", "flaky", AttemptResult::Failed, reason::WORK_FAILED));
+    pass.others.push(ended_on("no", "flaky", AttemptResult::Lost, reason::REFUSED));
+    let wants = |trust| {
+        let mut job = job("a", 0);
+        job.spec.placement.minimum_trust = trust;
+        job
+    };
+    assert_eq!(claims(&pass.run(&[wants(33)])), ["flaky"]);
+    assert_eq!(claims(&pass.run(&[wants(34)])), ["new"], "the vendor's own fault and a refusal are nobody's loss");
+    let verdicts = pass.run(&[wants(51)]);
+    let Verdict::Wait(_, lines) = &verdicts[0] else { panic!() };
+    let said = |name: &str, has: u8| format!("{name}: saw {has} % of its work through, the job wants at least 51 %");
+    assert_eq!(lines[..], [said("flaky", 33), said("new", 50)]);
+}
+
+#[test]
+fn nobody_is_claimed_who_assures_less_than_the_job_wants() {
+    let mut wanting = job("a", 0);
+    wanting.spec.placement.minimum_assurance = eai_api::aijob::Assurance::Attested;
+    let verdicts = Pass::over(vec![member("home", 1, "10")]).run(&[wanting]);
+    let Verdict::Wait(_, lines) = &verdicts[0] else { panic!() };
+    assert_eq!(lines[..], ["home: assures L1 Sandboxed, the job wants at least L2 Attested"]);
+}
+
+#[test]
+fn at_one_price_work_goes_where_its_image_is() {
+    let mut pass = Pass::over(vec![member("a", 1, "10"), member("b", 1, "10")]);
+    assert_eq!(claims(&pass.run(&[job("a", 0)])), ["a"]);
+    pass.members[1].1.spec.images = vec![format!("sha256:{}", "0".repeat(64))];
+    assert_eq!(claims(&pass.run(&[job("a", 0)])), ["b"]);
+}
+
+#[test]
+fn a_gang_that_wants_one_interconnect_gets_it() {
+    let (node, mut report) = member("a", 2, "10");
+    report.spec.nodes.push(report.spec.nodes[0].clone());
+    for (node, on) in report.spec.nodes.iter_mut().zip(["x", "y"]) {
+        node.interconnect = on.to_owned();
+    }
+    let mut gang = job("a", 0);
+    (gang.spec.completions, gang.spec.parallelism) = (4, 4);
+    let pass = Pass::over(vec![(node, report)]);
+    assert_eq!(claims(&pass.run(&[gang.clone()])), ["a"]);
+    gang.spec.placement.same_interconnect = true;
+    let verdicts = pass.run(&[gang]);
+    let Verdict::Wait(_, lines) = &verdicts[0] else { panic!() };
+    assert_eq!(lines[..], ["a: room for 2 of 4 pods on one interconnect"]);
+}

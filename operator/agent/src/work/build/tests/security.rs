@@ -207,3 +207,26 @@ proptest! {
         let _ = Network::None;
     }
 }
+
+#[test]
+fn a_gang_that_wants_one_interconnect_is_kept_together() {
+    let gang = |same: bool, parallelism: u32| {
+        let mut spec = spec();
+        (spec.workload.completions, spec.workload.parallelism) = (4, parallelism);
+        spec.workload.same_interconnect = same;
+        spec
+    };
+    let together = |label: &str, same, parallelism| {
+        let mut config = config();
+        config.interconnect_label = label.to_owned();
+        let affinity = pod_spec(&gang(same, parallelism), &config).affinity?.pod_affinity?;
+        Some(affinity.required_during_scheduling_ignored_during_execution.unwrap().remove(0))
+    };
+    let term = together("nvidia.com/gpu.clique", true, 4).unwrap();
+    assert_eq!(term.topology_key, "nvidia.com/gpu.clique");
+    let labels = term.label_selector.unwrap().match_labels.unwrap();
+    assert_eq!(labels.keys().collect::<Vec<_>>(), ["eai.network/assignment"], "its own pods and nobody else's");
+    assert_eq!(together("", true, 4).unwrap().topology_key, "kubernetes.io/hostname");
+    assert_eq!(together("nvidia.com/gpu.clique", false, 4), None);
+    assert_eq!(together("nvidia.com/gpu.clique", true, 1), None, "one pod is on one interconnect anyway");
+}

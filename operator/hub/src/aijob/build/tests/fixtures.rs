@@ -125,6 +125,7 @@ pub fn assignment(job: &AIJob, when: u64) -> Assignment {
                 memory_bytes: 1 << 30,
                 completions: job.spec.completions,
                 parallelism: job.spec.parallelism,
+                same_interconnect: false,
                 network: job.spec.network,
                 outputs: Vec::new(),
                 max_duration_seconds: job.spec.max_duration_seconds,

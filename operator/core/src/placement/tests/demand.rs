@@ -1,10 +1,10 @@
 //! Decisions that leave room for the jobs to come.
 
-use super::{GPU, NOW, gpus, member, request};
-use crate::placement::{Demand, Need, Node, Snapshot, decide, decide_ahead};
+use super::{GPU, NOW, decide, decide_ahead, gpus, member, request};
+use crate::placement::{Demand, Need, Node, Snapshot};
 
 fn machine(cpu_millis: u64, total: u32, free: u32) -> Node {
-    Node { cpu_millis, memory_bytes: 1 << 40, devices: vec![gpus(total, free)] }
+    Node { cpu_millis, memory_bytes: 1 << 40, devices: vec![gpus(total, free)], ..Node::default() }
 }
 
 fn gang(count: u32) -> Need {
@@ -51,4 +51,29 @@ fn what_is_too_large_to_weigh_is_placed_all_the_same() {
     let mut snapshot = Snapshot { members: vec![member("a", 5, vec![machine(u64::MAX, 64, 64)])] };
     let mut demand = Demand::new(&snapshot, [(&gang(1), 5)]);
     assert_eq!(decide_ahead(&mut snapshot, &request(32, 1), NOW, &mut demand).unwrap().member, "a");
+}
+
+/// A thousand pods of a gang are weighed in a moment, and the gang goes where the cores aren't missed.
+#[test]
+fn a_large_gang_is_weighed_by_its_first_pods() {
+    let nodes = |cpu, gpus| vec![machine(cpu, 8, gpus); 200];
+    let snapshot = || Snapshot { members: vec![member("a", 5, nodes(16_000, 8)), member("b", 5, nodes(256_000, 0))] };
+    let jobs = [(Need { cpu_millis: 2000, ..gang(1) }, 20), (request(0, 1).need, 20)];
+    let mut demand = Demand::new(&snapshot(), jobs.iter().map(|(need, pods)| (need, *pods)));
+    assert_eq!(decide_ahead(&mut snapshot(), &request(0, 1000), NOW, &mut demand).unwrap().member, "b");
+}
+
+#[test]
+fn what_was_learned_stays_until_jobs_or_nodes_are_others() {
+    let one = Snapshot { members: vec![member("a", 5, vec![machine(64_000, 8, 8)])] };
+    let two = Snapshot { members: vec![member("a", 5, vec![machine(64_000, 8, 8); 2])] };
+    let jobs = |ones: u32, eights: u32| [(gang(1), ones), (gang(8), eights)];
+    let mut demand = Demand::default();
+    let mut lessons = |snapshot: &Snapshot, jobs: [(Need, u32); 2]| {
+        demand.keep_up(snapshot, jobs.iter().map(|(need, pods)| (need, *pods)))
+    };
+    assert_eq!(lessons(&one, jobs(10, 10)), 1);
+    assert_eq!(lessons(&one, jobs(21, 20)), 0, "the same mix");
+    assert_eq!(lessons(&one, jobs(40, 20)), 1, "another mix");
+    assert_eq!(lessons(&two, jobs(40, 20)), 1, "another node");
 }
