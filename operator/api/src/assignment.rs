@@ -135,6 +135,10 @@ pub struct Workload {
     /// Whether all pods that run at once need to share one interconnect.
     #[serde(default)]
     pub same_interconnect: bool,
+    /// Nodes where the pods are best placed, of those that the owner allows; a wish, not a condition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 253)))]
+    pub preferred_nodes: Vec<String>,
     /// What it may reach.
     #[serde(default)]
     pub network: Network,

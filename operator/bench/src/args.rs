@@ -23,6 +23,8 @@ pub enum Command {
     Compare(Compare),
     /// How the cost of a decision grows with the nodes.
     Scale(Scale),
+    /// The same for members, each with some of the nodes: what the hub decides on.
+    Market(Market),
 }
 
 /// Where pods may go.
@@ -99,6 +101,26 @@ pub struct Scale {
     /// What the policy knows beforehand.
     #[arg(long, value_enum, default_value = "given")]
     pub mix: Mix,
+}
+
+/// Growing markets.
+#[derive(Debug, Args)]
+pub struct Market {
+    /// A folder as for `compare`; its nodes and pods are drawn from.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The workload.
+    #[arg(long, default_value = "default")]
+    pub workload: String,
+    /// How many nodes.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1000, 5000, 20_000])]
+    pub nodes: Vec<usize>,
+    /// How many members, for each number of nodes.
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 200, 1000, 4000])]
+    pub members: Vec<usize>,
+    /// How many prices there are.
+    #[arg(long, default_value_t = 1)]
+    pub prices: u64,
 }
 
 /// Why nothing was measured.

@@ -6,6 +6,7 @@
 mod args;
 mod baseline;
 mod compare;
+mod market;
 mod policy;
 mod random;
 mod replay;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Placement(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Scale(args) => scale::run(&args),
+        Command::Market(args) => market::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -80,7 +80,8 @@ pub fn replay(trace: &Trace, placer: &mut impl Placer, start: Instant) -> Outcom
     outcome
 }
 
-fn nanos_since(start: Instant) -> u64 {
+/// Nanoseconds since `start`.
+pub fn nanos_since(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -31,7 +31,7 @@ pub fn run(args: &Scale) -> Result<(), BenchError> {
 
 /// The trace with `count` nodes, drawn evenly from its own or repeating them, and as many arrivals for each node as it
 /// has.
-fn grow(trace: &Trace, count: usize) -> Trace {
+pub fn grow(trace: &Trace, count: usize) -> Trace {
     let have = trace.nodes.len().max(1);
     let node = |i: usize| trace.nodes[if count < have { i * have / count } else { i % have }].0;
     let nodes = (0..count).zip(0..).map(|(i, rank)| (node(i), rank)).collect();

@@ -128,6 +128,10 @@ pub struct Attempt {
     pub provider: Address,
     /// The lease on the chain.
     pub lease: Lease,
+    /// The member's nodes where the pods are best placed; empty where it makes no difference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 253)))]
+    pub nodes: Vec<String>,
     /// When the member was claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]

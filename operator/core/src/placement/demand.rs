@@ -103,6 +103,33 @@ impl Demand {
         losses.min()
     }
 
+    /// The nodes of `member` where pods of `need` are best placed one after another, by place in its list. Fewer than
+    /// `pods` where nothing is known or they are too many to weigh.
+    pub(super) fn nodes(&mut self, member: &Member, need: &Need, pods: u32) -> Vec<usize> {
+        let mut chosen = Vec::new();
+        let Some(shape) = self.shape(need) else { return chosen };
+        let mut states: Vec<Option<State>> = member.nodes.iter().map(|node| state(&self.models, node)).collect();
+        for _ in 0..pods.min(MOST_WEIGHED) {
+            let mut best: Option<(i64, usize, State)> = None;
+            for (name, class) in
+                self.classes.iter_mut().filter(|(name, class)| goes_to(need, name) && !class.is_blank())
+            {
+                let own = |at: &usize| resource_of(&member.nodes[*at]) == name;
+                for at in (0..states.len()).filter(own) {
+                    let Some(state) = states[at] else { continue };
+                    let Some(found) = class.best(&[(state, 1)], shape) else { continue };
+                    if best.is_none_or(|(score, ..)| found.score > score) {
+                        best = Some((found.score, at, state.with(&shape, found.from)));
+                    }
+                }
+            }
+            let Some((_, at, next)) = best else { return chosen };
+            states[at] = Some(next);
+            chosen.push(at);
+        }
+        chosen
+    }
+
     fn know_models(&mut self, node: &Node) {
         for devices in &node.devices {
             let known = self.models.iter().any(|(name, mib)| *name == devices.model && *mib == devices.memory_mib);
@@ -135,6 +162,10 @@ impl Demand {
 }
 
 impl Class {
+    fn is_blank(&self) -> bool {
+        self.policy.is_blank()
+    }
+
     /// Says whether it learned anew.
     fn keep_up(&mut self, mix: Mix, states: &[(State, usize)]) -> bool {
         let nodes = states.iter().map(|(_, n)| n).sum();
@@ -151,33 +182,56 @@ impl Class {
 
     /// What is lost if all the pods go to nodes in these states; `None` if they don't fit or nothing is known.
     fn loss(&mut self, states: &[(State, u32)], shape: Shape, pods: u32) -> Option<i64> {
-        if self.policy.is_blank() {
+        if self.is_blank() {
             return None;
         }
         let weighed = pods.min(MOST_WEIGHED);
+        if weighed == 1 {
+            return Some(-self.best(states, shape)?.score);
+        }
         let mut states = states.to_vec();
         let mut lost = 0i64;
         for _ in 0..weighed {
-            let fitting = states.iter().enumerate().filter(|(_, (state, n))| *n > 0 && state.fits(&shape));
-            let scored = fitting.map(|(at, (state, _))| {
-                let (score, from) = *self.scores.entry((shape, *state)).or_insert_with(|| {
-                    let worth = self.policy.worth(state);
-                    let choice = self.policy.choose(state, worth, &shape);
-                    (choice.score, choice.from)
-                });
-                (score, std::cmp::Reverse(at), from)
-            });
-            let (score, std::cmp::Reverse(at), from) = scored.max()?;
-            lost = lost.saturating_sub(score);
-            states[at].1 -= 1;
-            let next = states[at].0.with(&shape, from);
+            let best = self.best(&states, shape)?;
+            lost = lost.saturating_sub(best.score);
+            states[best.at].1 -= 1;
+            let next = states[best.at].0.with(&shape, best.from);
             states.push((next, 1));
-        }
-        if self.scores.len() > MOST_SCORES {
-            self.scores.clear();
         }
         Some(lost.saturating_mul(i64::from(pods)).checked_div(i64::from(weighed)).unwrap_or(0))
     }
+
+    /// The state where a pod is best placed, of those that nodes are in; the first among equals.
+    fn best(&mut self, states: &[(State, u32)], shape: Shape) -> Option<Best> {
+        if self.scores.len() > MOST_SCORES {
+            self.scores.clear();
+        }
+        let mut best: Option<Best> = None;
+        for (at, (state, n)) in states.iter().enumerate() {
+            if *n == 0 || !state.fits(&shape) {
+                continue;
+            }
+            let (score, from) = *self.scores.entry((shape, *state)).or_insert_with(|| {
+                let worth = self.policy.worth(state);
+                let choice = self.policy.choose(state, worth, &shape);
+                (choice.score, choice.from)
+            });
+            if best.is_none_or(|best| score > best.score) {
+                best = Some(Best { at, score, from });
+            }
+        }
+        best
+    }
+}
+
+/// Where a pod is best placed.
+#[derive(Clone, Copy)]
+struct Best {
+    /// The state's place in the list.
+    at: usize,
+    score: i64,
+    /// What the accelerator that it shares has free.
+    from: u16,
 }
 
 /// Whether pods of `need` may go to nodes with accelerators of `resource`: those without accelerators may go anywhere.

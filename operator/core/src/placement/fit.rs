@@ -131,6 +131,15 @@ fn shortage(member: &Member, gang: &Gang<'_>, room: u64) -> Shortage {
     Shortage { resource: resource.to_owned(), free: room, total: None, needed: pods }
 }
 
+/// Takes one pod out of a node, if it holds one; says whether it does.
+pub(super) fn take_pod(node: &mut Node, need: &Need) -> bool {
+    let fits = pods_on(node, need) > 0;
+    if fits {
+        take_from(node, need, 1);
+    }
+    fits
+}
+
 /// Takes a gang out of a member, fullest nodes first, and of interconnects the one with the least room; what doesn't fit
 /// is not taken.
 pub(super) fn take(member: &mut Member, gang: &Gang<'_>) {

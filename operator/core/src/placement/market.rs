@@ -12,8 +12,8 @@ use std::{
 use super::{
     demand::{Demand, Stock},
     filter::filter,
-    fit::take,
-    model::{Member, Offered, Request, Snapshot},
+    fit,
+    model::{Gang, Member, Offered, Request, Snapshot},
     refusal::Refusal,
 };
 use crate::money::Amount;
@@ -151,14 +151,30 @@ impl<'a> Market<'a> {
         self.answers(request).filter_map(|(member, answer)| Some((member, answer.err()?)))
     }
 
-    /// Takes what `request` uses out of what `member` has free.
-    pub fn take(&mut self, member: &str, request: &Request) {
-        if let Some(&at) = self.places.get(member) {
-            take(&mut self.members[at], &request.gang());
-            self.stocks[at] = self.demand.stock(&self.members[at]);
-            self.versions[at] = self.versions[at].wrapping_add(1);
-            self.changed.push(at);
+    /// Takes what `request` uses out of what `member` has free. Returns the names of the nodes that its pods are best
+    /// placed on, each once; none where it makes no difference or that isn't known.
+    pub fn take(&mut self, member: &str, request: &Request) -> Vec<String> {
+        let Some(&at) = self.places.get(member) else { return Vec::new() };
+        let nodes = self.take_best(at, request);
+        self.stocks[at] = self.demand.stock(&self.members[at]);
+        self.versions[at] = self.versions[at].wrapping_add(1);
+        self.changed.push(at);
+        nodes
+    }
+
+    fn take_best(&mut self, at: usize, request: &Request) -> Vec<String> {
+        let (member, gang) = (&mut self.members[at], request.gang());
+        // Which of several interconnects a gang is on is the scheduler's to say.
+        let mut chosen = if gang.one_island { Vec::new() } else { self.demand.nodes(member, gang.need, gang.pods) };
+        chosen.retain(|&node| fit::take_pod(&mut member.nodes[node], gang.need));
+        let rest = gang.pods.saturating_sub(u32::try_from(chosen.len()).unwrap_or(u32::MAX));
+        fit::take(member, &Gang { pods: rest, ..gang });
+        if member.nodes.len() == 1 {
+            return Vec::new();
         }
+        chosen.sort_unstable();
+        chosen.dedup();
+        chosen.into_iter().map(|node| member.nodes[node].name.clone()).collect()
     }
 
     fn bring_up_to_date(&mut self, ranking: &mut Ranking, kind: &Request) {

@@ -52,6 +52,8 @@ pub struct Offered {
 /// What a node has free for work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
+    /// Its name, to speak of it.
+    pub name: String,
     /// Millicores.
     pub cpu_millis: u64,
     /// Bytes.

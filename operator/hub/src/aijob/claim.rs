@@ -34,6 +34,8 @@ pub struct Claim {
     pub hold: Amount,
     /// Seconds within which the member promises to run the work.
     pub start_within: u32,
+    /// The member's nodes where the pods are best placed.
+    pub nodes: Vec<String>,
 }
 
 /// Who opens leases, and for whom: what a lease's terms need beyond the attempt.
@@ -85,6 +87,7 @@ pub fn claim(
             close_tx: None,
             opened_at: None,
         },
+        nodes: claim.nodes.clone(),
         claimed_at: Some(whole_seconds(now)),
         start_by: Some(from_unix(unix_seconds(now).saturating_add(promise))),
         stop_by: None,

@@ -35,6 +35,7 @@ pub fn assignment(
         completions: spec.completions,
         parallelism: spec.parallelism.min(spec.completions),
         same_interconnect: spec.placement.same_interconnect,
+        preferred_nodes: attempt.nodes.clone(),
         network: spec.network,
         outputs: spec.outputs.clone(),
         max_duration_seconds: spec.max_duration_seconds,

@@ -151,6 +151,7 @@ fn node(report: &NodeReport) -> Node {
         parts: Vec::new(),
     });
     Node {
+        name: report.name.clone(),
         cpu_millis: report.free_cpu_millis,
         memory_bytes: report.free_memory_bytes,
         devices: devices.collect(),

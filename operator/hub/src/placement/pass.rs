@@ -167,8 +167,9 @@ fn claim(
     if let Err(why) = world.till.draw(job.spec.payment.account, waiting.namespace, rate, hold) {
         return Verdict::Wait(unfunded(waiting, why), Vec::new());
     }
-    world.market.take(&decision.member, request);
+    let nodes = world.market.take(&decision.member, request);
     Verdict::Claim(Claim {
+        nodes,
         member: decision.member,
         provider: offer.offer.provider,
         class,

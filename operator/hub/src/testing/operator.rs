@@ -17,6 +17,8 @@ use super::{api::Api, chain::Chain, member};
 use crate::{config::Cli, context::Context, jobs, metrics::Metrics, placement::Quotes};
 
 pub const JOBS: &str = "apis/eai.network/v1alpha1/aijobs";
+/// How long anything is waited for: long enough for a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(3);
 const ASSIGNMENTS: &str = "apis/eai.network/v1alpha1/assignments";
 
 /// A hub cluster with a namespace `team`, and operators on it.
@@ -120,27 +122,27 @@ impl Operator {
 
     /// Waits until so many leases were ever opened.
     pub async fn until_leases(&self, count: usize) {
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + PATIENCE;
         while self.chain.leases().len() < count {
-            assert!(Instant::now() < end, "{} leases after a minute, not {count}", self.chain.leases().len());
+            assert!(Instant::now() < end, "{} leases in time, not {count}", self.chain.leases().len());
             sleep(Duration::from_millis(40)).await;
         }
     }
 
     /// Waits until every Assignment is as `matches` says, and there is one.
     pub async fn until_assigned(&self, what: &str, matches: impl Fn(&Assignment) -> bool) {
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + PATIENCE;
         while self.assignments().is_empty() || !self.assignments().iter().all(&matches) {
-            assert!(Instant::now() < end, "not {what} after a minute: {:#?}", self.assignments());
+            assert!(Instant::now() < end, "not {what} in time: {:#?}", self.assignments());
             sleep(Duration::from_millis(40)).await;
         }
     }
 
     /// Waits until every job is as `matches` says.
     pub async fn until(&self, what: &str, matches: impl Fn(&AIJob) -> bool) {
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + PATIENCE;
         while !self.jobs().iter().all(&matches) {
-            assert!(Instant::now() < end, "not {what} after a minute: {:#?}", self.jobs().iter().find(|j| !matches(j)));
+            assert!(Instant::now() < end, "not {what} in time: {:#?}", self.jobs().iter().find(|j| !matches(j)));
             sleep(Duration::from_millis(40)).await;
         }
     }

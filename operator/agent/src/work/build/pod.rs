@@ -14,8 +14,8 @@ use k8s_openapi::{
     api::core::v1::{
         Affinity, Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, NodeAffinity, NodeSelector,
         NodeSelectorRequirement, NodeSelectorTerm, PodAffinity, PodAffinityTerm, PodDNSConfig, PodSecurityContext,
-        PodSpec, PodTemplateSpec, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, Toleration,
-        Volume, VolumeMount,
+        PodSpec, PodTemplateSpec, PreferredSchedulingTerm, ResourceRequirements, SeccompProfile, SecretKeySelector,
+        SecurityContext, Toleration, Volume, VolumeMount,
     },
     apimachinery::pkg::{
         api::resource::Quantity,
@@ -29,6 +29,8 @@ use crate::{config::Config, work::pods::OUTPUTS_CONTAINER};
 const USER: i64 = 65_532;
 /// A name server that isn't there, for work that may reach none.
 const NOWHERE: &str = "127.0.0.1";
+/// Nodes that a pod can wish for.
+const MOST_PREFERRED: usize = 16;
 /// Seconds between TERM and KILL.
 pub const GRACE_SECONDS: i64 = 30;
 /// The label of a node that nothing else is on.
@@ -230,13 +232,34 @@ fn volumes(workload: &Workload, config: &Config) -> Vec<Volume> {
 
 /// Nodes of the models and memory asked for. Device plugins label nodes with the resource's name before `.product` and
 /// `.memory`.
-/// Nodes with the right accelerators, and one interconnect for all pods where that is asked for.
+/// Nodes with the right accelerators, of those the hub's choice if it has one, and one interconnect for all pods where that
+/// is asked for.
 fn affinity(workload: &Workload, config: &Config, name: &str) -> Option<Affinity> {
-    let node_affinity = workload.accelerator.as_ref().and_then(models);
+    let required_during_scheduling_ignored_during_execution = workload.accelerator.as_ref().and_then(models);
+    let preferred = workload.preferred_nodes.iter().take(MOST_PREFERRED).map(|node| preference(node));
+    let preferred: Vec<_> = preferred.collect();
+    let preferred_during_scheduling_ignored_during_execution = (!preferred.is_empty()).then_some(preferred);
+    let any = required_during_scheduling_ignored_during_execution.is_some()
+        || preferred_during_scheduling_ignored_during_execution.is_some();
+    let node_affinity = any.then_some(NodeAffinity {
+        required_during_scheduling_ignored_during_execution,
+        preferred_during_scheduling_ignored_during_execution,
+    });
     let gang = workload.same_interconnect && workload.parallelism > 1;
     let pod_affinity = gang.then(|| together(config, name));
     let any = node_affinity.is_some() || pod_affinity.is_some();
     any.then(|| Affinity { node_affinity, pod_affinity, ..Affinity::default() })
+}
+
+/// A node by name, as strongly as can be wished.
+fn preference(node: &str) -> PreferredSchedulingTerm {
+    let name = NodeSelectorRequirement {
+        key: "metadata.name".to_owned(),
+        operator: "In".to_owned(),
+        values: Some(vec![node.to_owned()]),
+    };
+    let preference = NodeSelectorTerm { match_fields: Some(vec![name]), ..NodeSelectorTerm::default() };
+    PreferredSchedulingTerm { preference, weight: 100 }
 }
 
 /// Pods of the attempt `name` only where the first of them is: the scheduler lets that one go anywhere.
@@ -254,7 +277,7 @@ fn together(config: &Config, name: &str) -> PodAffinity {
     PodAffinity { required_during_scheduling_ignored_during_execution: Some(vec![term]), ..PodAffinity::default() }
 }
 
-fn models(accelerator: &Accelerator) -> Option<NodeAffinity> {
+fn models(accelerator: &Accelerator) -> Option<NodeSelector> {
     let requirement = |key: &str, operator: &str, values: Vec<String>| NodeSelectorRequirement {
         key: format!("{}.{key}", accelerator.resource),
         operator: operator.to_owned(),
@@ -271,10 +294,7 @@ fn models(accelerator: &Accelerator) -> Option<NodeAffinity> {
         return None;
     }
     let term = NodeSelectorTerm { match_expressions: Some(requirements), ..NodeSelectorTerm::default() };
-    Some(NodeAffinity {
-        required_during_scheduling_ignored_during_execution: Some(NodeSelector { node_selector_terms: vec![term] }),
-        ..NodeAffinity::default()
-    })
+    Some(NodeSelector { node_selector_terms: vec![term] })
 }
 
 /// The owner's, and that of the accelerator asked for: nodes that have one are often kept for those who use it.

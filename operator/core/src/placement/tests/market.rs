@@ -41,6 +41,32 @@ fn a_decision_takes_nothing_until_it_is_taken() {
     assert_eq!(market.refusals(&request(4, 1)).next().unwrap().1.to_string(), "0 of 4 nvidia.com/gpu free, 4 needed");
 }
 
+/// Cores that accelerators need are spared within a member too, and whoever starts the pods is told which nodes.
+#[test]
+fn pods_go_to_the_nodes_that_are_missed_least() {
+    let on = |name: &str, cpu_millis, total| Node {
+        name: name.to_owned(),
+        cpu_millis,
+        memory_bytes: 1 << 40,
+        devices: vec![gpus(total, total)],
+        ..Node::default()
+    };
+    let nodes = vec![on("tight", 4000, 4), on("wide", 64_000, 1)];
+    let snapshot = Snapshot { members: vec![member("a", 5, nodes)] };
+    let jobs = [(request(1, 1).need, 20), (request(0, 1).need, 20)];
+    let mut demand = Demand::new(&snapshot, jobs.iter().map(|(need, pods)| (need, *pods)));
+    let mut market = Market::new(snapshot.clone(), &mut demand, NOW);
+    assert_eq!(market.take("a", &request(0, 2)), ["wide"]);
+    assert_eq!(market.members()[0].nodes[0].cpu_millis, 4000);
+    let rest: Vec<String> = market.take("a", &request(0, 70));
+    assert_eq!(
+        (rest, market.members()[0].nodes.iter().map(|n| n.cpu_millis).sum::<u64>()),
+        (vec!["wide".to_owned()], 0)
+    );
+    let mut nothing = Demand::default();
+    assert!(Market::new(snapshot, &mut nothing, NOW).take("a", &request(0, 2)).is_empty(), "nothing is known");
+}
+
 /// At one price work goes where its image is, unless it runs for so long that fetching is nothing.
 #[test]
 fn what_is_there_needs_no_fetching() {

@@ -248,7 +248,7 @@ async fn quotes_are_for_those_who_may_create_jobs() {
 async fn where_nobody_leads_a_quote_is_asked_for_again() {
     let world = World::new().await;
     world.api.allowed.lock().unwrap().insert(format!("{VENDOR} create aijobs/ research "));
-    let job = world.job_to_quote();
+    let job = job_to_quote();
     let path = quotes_in("research").uri().to_string();
     let ask = || world.send(VENDOR, Request::post(path.clone()), job.as_bytes());
     let answers = futures::future::join_all((0..17).map(|_| ask())).await;

@@ -121,6 +121,11 @@ fn job() -> Value {
             "lease": { "id": format!("0x{}", "3".repeat(64)), "state": "Open", "hold": "1", "paid": "0", "refunded": "0" } } } })
 }
 
+/// The job, as somebody would have it quoted.
+pub fn job_to_quote() -> String {
+    job().to_string()
+}
+
 fn assignment() -> Value {
     json!({ "apiVersion": "eai.network/v1alpha1", "kind": "Assignment",
         "metadata": { "name": format!("{UID}-g1-a1"), "namespace": "cn-m" },
@@ -165,11 +170,6 @@ impl World {
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap().to_vec();
         Answer { code: parts.status, headers: parts.headers, body }
-    }
-
-    /// The job, as somebody would have it quoted.
-    pub fn job_to_quote(&self) -> String {
-        job().to_string()
     }
 
     pub async fn get(&self, user: &str, path: &str) -> Answer {

@@ -230,3 +230,17 @@ fn a_gang_that_wants_one_interconnect_is_kept_together() {
     assert_eq!(together("nvidia.com/gpu.clique", false, 4), None);
     assert_eq!(together("nvidia.com/gpu.clique", true, 1), None, "one pod is on one interconnect anyway");
 }
+
+#[test]
+fn the_hubs_choice_of_nodes_is_a_wish_and_no_condition() {
+    let mut wishing = spec();
+    wishing.workload.preferred_nodes = vec!["a".to_owned(), "b".to_owned()];
+    let affinity = pod_spec(&wishing, &config()).affinity.unwrap().node_affinity.unwrap();
+    assert_eq!(affinity.required_during_scheduling_ignored_during_execution, None);
+    let names: Vec<_> = affinity.preferred_during_scheduling_ignored_during_execution.iter().flatten().collect();
+    assert_eq!(
+        serde_json::to_value(names).unwrap(),
+        json!(["a", "b"].map(|name| json!({ "weight": 100, "preference": { "matchFields": [
+            { "key": "metadata.name", "operator": "In", "values": [name] } ] } })))
+    );
+}

@@ -71,6 +71,7 @@ pub fn claim_of(job: &AIJob, member: &str) -> Claim {
         units: MilliUnits(units.0),
         hold: first_hold(job, rate, units, &rules()),
         start_within: 30,
+        nodes: Vec::new(),
     }
 }
 
@@ -126,6 +127,7 @@ pub fn assignment(job: &AIJob, when: u64) -> Assignment {
                 completions: job.spec.completions,
                 parallelism: job.spec.parallelism,
                 same_interconnect: false,
+                preferred_nodes: Vec::new(),
                 network: job.spec.network,
                 outputs: Vec::new(),
                 max_duration_seconds: job.spec.max_duration_seconds,
