@@ -17,9 +17,14 @@ pub struct Lines {
     pub queues: Vec<Queue>,
     /// The jobs of each queue, in its order.
     pub jobs: Vec<Vec<Waiting>>,
+    /// Jobs that have no turn, because so many of their namespace's wait before them.
+    pub beyond: Vec<Waiting>,
     /// What there is in all.
     pub total: Usage,
 }
+
+/// The jobs of a namespace that have turns in a pass; more of them would keep all others waiting.
+pub const MOST_IN_LINE: usize = 5_000;
 
 /// Lines up `waiting`. What `all` jobs hold counts for their namespaces' shares; `snapshot` says what is free beside that.
 pub fn lines(snapshot: &Snapshot, all: &[Arc<AIJob>], waiting: Vec<Waiting>, weights: &BTreeMap<String, u32>) -> Lines {
@@ -37,7 +42,9 @@ pub fn lines(snapshot: &Snapshot, all: &[Arc<AIJob>], waiting: Vec<Waiting>, wei
     }
     let mut lines = Lines { total, ..Lines::default() };
     for (name, mut jobs) in own {
-        let waiting = in_turn(&mut jobs);
+        let mut waiting = in_turn(&mut jobs);
+        waiting.truncate(MOST_IN_LINE);
+        lines.beyond.extend(jobs.split_off(waiting.len()));
         let weight = weights.get(&name).copied().unwrap_or(WEIGHT);
         let used = used.remove(name.as_str()).unwrap_or_default();
         lines.queues.push(Queue { name, weight, used, waiting });

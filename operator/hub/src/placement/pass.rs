@@ -18,7 +18,12 @@ use eai_core::{
     placement::{Decision, Market, Refusal, Request, Turns},
 };
 
-use super::{funds::Till, members, offers::Offers, order::Lines};
+use super::{
+    funds::Till,
+    members,
+    offers::Offers,
+    order::{Lines, MOST_IN_LINE},
+};
 use crate::aijob::{
     build::{Rules, money, rules::LEAST_RUN_MS},
     claim::{Claim, budget_left, first_hold},
@@ -76,7 +81,15 @@ pub fn pass<'a>(mut world: World<'_>, lines: &'a Lines) -> Vec<(&'a Waiting, Ver
         }
         verdicts.push((waiting, verdict));
     }
+    verdicts.extend(lines.beyond.iter().map(|waiting| (waiting, beyond())));
     verdicts
+}
+
+fn beyond() -> Verdict {
+    let message = format!(
+        "{MOST_IN_LINE} jobs of its namespace wait before it, as many as are looked at; it waits until some of them went."
+    );
+    Verdict::Wait(Say::Blocked { reason: "TooManyWaiting", message }, Vec::new())
 }
 
 fn one(world: &mut World<'_>, refused: &mut HashMap<Request, Vec<String>>, waiting: &Waiting) -> Verdict {
@@ -90,6 +103,9 @@ fn one(world: &mut World<'_>, refused: &mut HashMap<Request, Vec<String>>, waiti
             );
         }
     };
+    if let Err(bad) = request.check() {
+        return Verdict::Wait(Say::Blocked { reason: "BadQuantity", message: format!("spec: {bad}.") }, Vec::new());
+    }
     if !world.till.knows(job.spec.payment.account, waiting.namespace) {
         return without_chain(world, job);
     }

@@ -8,6 +8,7 @@
 
 mod admission;
 mod money;
+mod placing;
 mod racing;
 mod refused;
 mod restarts;

@@ -289,3 +289,37 @@ fn a_gang_that_wants_one_interconnect_gets_it() {
     let Verdict::Wait(_, lines) = &verdicts[0] else { panic!() };
     assert_eq!(lines[..], ["a: room for 2 of 4 pods on one interconnect"]);
 }
+
+/// Twenty thousand jobs of one namespace, each of another kind, keep nobody else waiting: most have no turn and are
+/// told so, and the other namespace's job has its own.
+#[test]
+fn a_crowd_keeps_nobody_else_waiting() {
+    let pass = Pass::over(vec![member("home", 2, "10")]);
+    let crowd = (0..20_000u32).map(|i| {
+        let mut one = job(&format!("c{i:06}"), 0);
+        one.metadata.namespace = Some("crowd".to_owned());
+        one.spec.accelerator.as_mut().unwrap().count = 9;
+        one.spec.resources.memory = format!("{}Mi", i + 1);
+        one
+    });
+    let mut jobs: Vec<AIJob> = crowd.collect();
+    jobs.push(job("alone", 5));
+    let verdicts: HashMap<String, Verdict> = pass.turns(&jobs).into_iter().collect();
+    assert_eq!(word(&verdicts["alone"]), "Claim");
+    let said = |reason: &str| verdicts.values().filter(|verdict| word(verdict) == reason).count();
+    assert_eq!((said("NoMemberFits"), said("TooManyWaiting")), (5_000, 15_000), "each has a reason");
+    assert_eq!(word(&verdicts["c000000"]), "NoMemberFits");
+}
+
+#[test]
+fn what_can_never_be_is_refused_by_its_field_and_the_rest_goes_on() {
+    let mut huge = job("huge", 0);
+    huge.spec.accelerator.as_mut().unwrap().count = 5000;
+    let verdicts = Pass::over(vec![member("home", 1, "10")]).run(&[huge, job("fine", 1)]);
+    let Verdict::Wait(say, _) = &verdicts[0] else { panic!() };
+    assert_eq!(
+        (say.reason(), say.message()),
+        ("BadQuantity", "spec: accelerator.count: 5000 is more than 1024.".to_owned())
+    );
+    assert_eq!(claims(&verdicts), ["-", "home"]);
+}
