@@ -336,10 +336,10 @@ mayNot vendor "take the hub's finalizer off" "eai.network/settlement is the hub'
 may vendor "change the rest of its job" "$vendor" -n rights-v patch aijob job $dry --type=merge -p '{"spec":{"cancel":true},"metadata":{"finalizers":["eai.network/settlement","foregroundDeletion"]}}'
 mayNot vendor "write its job's status" "$rbac" "$vendor" -n rights-v patch aijob job --subresource=status $dry --type=merge -p '{"status":{"cost":"0"}}'
 may admin "take the finalizer off when the hub is gone" -n rights-v patch aijob job $dry --type=merge -p '{"metadata":{"finalizers":null}}'
-# can USER GROUP RESOURCE[/SUBRESOURCE] NAMESPACE NAME: asks the API server as the aggregated API does.
+# can USER GROUP RESOURCE[/SUBRESOURCE] NAMESPACE NAME [VERB]: asks the API server as the aggregated API does.
 can() {
   local sub=; [[ $3 == */* ]] && sub=", subresource: ${3#*/}"
-  k create -o jsonpath='{.status.allowed}' -f "$(file <<<"{apiVersion: authorization.k8s.io/v1, kind: SubjectAccessReview, spec: {user: '$1', groups: [system:authenticated], resourceAttributes: {verb: get, group: '$2', resource: ${3%%/*}$sub, namespace: '$4', name: '$5'}}}")" | grep -qx true
+  k create -o jsonpath='{.status.allowed}' -f "$(file <<<"{apiVersion: authorization.k8s.io/v1, kind: SubjectAccessReview, spec: {user: '$1', groups: [system:authenticated], resourceAttributes: {verb: ${6:-get}, group: '$2', resource: ${3%%/*}$sub, namespace: '$4', name: '$5'}}}")" | grep -qx true
 }
 mayGet() { if can "${@:3}"; then pass; printf 'yes  %-12s %s\n' "$1" "$2"; else fail "$1 may not: $2"; fi; }
 mayNotGet() { if can "${@:3}"; then fail "$1 may: $2"; else pass; printf 'no   %-12s %s\n' "$1" "$2"; fi; }
@@ -354,6 +354,10 @@ mayNotGet vendor "read what a member uploaded" rights-vendor $artifacts assignme
 mayNotGet vendor "read Assignments" rights-vendor eai.network assignments $a rights-g1-a1
 mayNotGet poor "read a log without the right to" rights-poor $artifacts aijobs/log rights-v job
 mayNotGet agent "read a job's log" system:serviceaccount:$a:agent $artifacts aijobs/log rights-v job
+mayGet vendor "ask for a quote" rights-vendor $artifacts quotes rights-v "" create
+mayNotGet vendor "ask for a quote elsewhere" rights-vendor $artifacts quotes default "" create
+mayNotGet poor "ask for a quote without the right to" rights-poor $artifacts quotes rights-v "" create
+mayNotGet agent "ask for a quote" system:serviceaccount:$a:agent $artifacts quotes rights-v "" create
 mayGet anyone "read eai-hub-info" bob "" configmaps "$system" eai-hub-info
 mayNotGet anyone "read other ConfigMaps of the hub" bob "" configmaps "$system" other
 mayNotGet anyone "read the hub's key" bob "" secrets "$system" eai-hub-key
