@@ -1,5 +1,6 @@
 // What one small change can be made of a contract: read off the compiler's syntax tree, so that each is a place in the source
-// and what stands there instead.
+// and what stands there instead. And what is wrong with a report of what became of them.
+import { createHash } from "node:crypto";
 
 /** Operators and what each becomes: the nearest wrong one. */
 const BINARY = {
@@ -124,4 +125,22 @@ export function code(source) {
     .replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|("(?:[^"\\\n]|\\.)*")/g, (_, string) => string ?? " ")
     .replace(/\s+/g, " ")
     .trim();
+}
+
+/** What tells whether a report is about the source as it is. */
+export const digest = (source) => createHash("sha256").update(code(source)).digest("hex");
+
+/** What is wrong with the `report` (or nothing) of the contract `name`, whose source is `text` and lies in `path`: sentences. */
+export function faultsOf(name, path, report, text) {
+  const again = `run \`npm run mutate -- ${name}\``;
+  if (!report) return [`${path} has no report: ${again}`];
+  const faults = [];
+  if (report.sha256 !== digest(text)) faults.push(`${path} has changed since its report: ${again}`);
+  const { mutants, killed, invalid, same, survived, survivors } = report;
+  if (killed + invalid + same + survived !== mutants) faults.push(`${path}: not every mutant was tried: ${again}`);
+  if (survivors.length !== survived) faults.push(`${path}: ${survived} survived, and ${survivors.length} are listed`);
+  for (const { line, function: within, from, to, why } of survivors) {
+    if (!why) faults.push(`${path}:${line} ${within}: ${from} -> ${to} survived and isn't explained`);
+  }
+  return faults;
 }

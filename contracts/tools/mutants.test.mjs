@@ -1,7 +1,7 @@
 // What mutants are made of a contract, on one that is small enough to count them.
 import { createRequire } from "node:module";
 import { strict as assert } from "node:assert";
-import { code, mutantsOf } from "./mutants.mjs";
+import { code, digest, faultsOf, mutantsOf } from "./mutants.mjs";
 
 const solc = createRequire(import.meta.url)("solc");
 
@@ -55,4 +55,16 @@ for (const { at, end, to } of mutants(SOURCE)) {
 assert.equal(code("a  // b\n/* c */ d"), "a d");
 assert.equal(code('string s = "x // y";'), 'string s = "x // y";', "what is in quotes is no comment");
 assert.notEqual(code(SOURCE), code(SOURCE.replace("15 minutes", "16 minutes")));
+
+// A report: whole, of this source, and nothing in it left open.
+const survivor = { line: 9, function: "pay", operator: "operator", from: ">=", to: ">", nth: 0, why: "the same" };
+const whole = { sha256: digest(SOURCE), mutants: 11, killed: 9, invalid: 1, same: 0, survived: 1, survivors: [survivor] };
+const faults = (report, source = SOURCE) => faultsOf("Small", "src/Small.sol", report, source).join("; ");
+assert.equal(faults(whole), "");
+assert.equal(faults(whole, SOURCE.replace("not a string", "another comment")), "", "a comment outdates nothing");
+assert.match(faults(undefined), /src\/Small\.sol has no report: run `npm run mutate -- Small`/);
+assert.match(faults(whole, SOURCE.replace("15 minutes", "16 minutes")), /has changed since its report/);
+assert.match(faults({ ...whole, survivors: [{ ...survivor, why: "" }] }), /Small\.sol:9 pay: >= -> > survived and isn't explained/);
+assert.match(faults({ ...whole, survivors: [] }), /1 survived, and 0 are listed/);
+assert.match(faults({ ...whole, killed: 8 }), /not every mutant was tried/);
 console.log("mutants: as they should be");

@@ -1,20 +1,21 @@
 // Mutation testing: makes one small change at a time, runs the tests that should see it, and keeps what none of them saw.
 //
 //   node tools/mutate.mjs NAME...            tries all mutants of these contracts and writes mutation/NAME.json
-//   node tools/mutate.mjs --check            whether each report there is is about the source as it is, and every survivor explained
+//   node tools/mutate.mjs --check            whether each has a report, about the source as it is, and every survivor is explained
 //
 // A report keeps, for each mutant that survived, why that is no fault; a new run carries over what was written. It works on a
-// copy in out/, so that the checkout is never broken; a run that was interrupted goes on where it was.
+// copy in out/, so that the checkout is never broken; a run that was interrupted goes on where it was. What survived is tried
+// again once the tests have changed; what was killed isn't, so a run that is to count for fewer tests begins without out/mutants/.
 //
 // What a test deploys it takes from its artifact, so a mutant is compiled here, in one process that has the compiler loaded, and put
 // into the artifact: forge sees no change and starts testing at once.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { binary, ROOT } from "./bin.mjs";
-import { code, mutantsOf } from "./mutants.mjs";
+import { digest, faultsOf, mutantsOf } from "./mutants.mjs";
 
 /**
  * What is mutated, the contract that it is deployed in (and its file, if another), what its tests need, and the
@@ -31,31 +32,31 @@ const TARGETS = {
     source: "src/policy/EmissionController.sol",
     contract: "EmissionController",
     needs: ["src", "test/policy"],
-    tests: ["test/policy/Emission*", "test/policy/{Economics,PolicyInvariant}*"],
+    tests: ["test/policy/{Emission,Attestation}*", "test/policy/{Economics,PolicyInvariant}*"],
   },
   Attestation: {
     source: "src/policy/Attestation.sol",
     contract: "EmissionController",
     file: "src/policy/EmissionController.sol",
     needs: ["src", "test/policy"],
-    tests: ["test/policy/Emission*", "test/policy/{Economics,PolicyInvariant}*"],
+    tests: ["test/policy/{Attestation,Emission}*", "test/policy/{Economics,PolicyInvariant}*"],
   },
 };
 const TIMEOUT = 300_000;
 const solc = createRequire(import.meta.url)("solc");
 
-const digest = (source) => createHash("sha256").update(code(source.toString())).digest("hex");
 const reportOf = (name) => join(ROOT, "mutation", `${name}.json`);
 const read = (path) => JSON.parse(readFileSync(path, "utf8"));
 /** What tells a mutant from all others, whatever line it is on. */
 const key = ({ function: within, operator, from, to, nth }) => JSON.stringify([within, operator, from, to, nth]);
 
 /** A copy of what forge needs for the target, and no more, since it reads all there is before each run. */
-function copy(name, { needs, contract }) {
+function copy(name, { needs }) {
   const root = join(ROOT, "out", "mutants", name);
-  // A run that was interrupted left a mutant there.
-  rmSync(join(root, "out", "mutate", `${contract}.sol`), { recursive: true, force: true });
-  for (const part of ["src", "test", "tools", "foundry.toml"]) rmSync(join(root, part), { recursive: true, force: true });
+  // Of an earlier run only the compiler's answers stay: one that was interrupted left a mutant there.
+  for (const part of ["src", "test", "tools", "foundry.toml", "out/mutate", "cache"]) {
+    rmSync(join(root, part), { recursive: true, force: true });
+  }
   for (const part of ["tools", "foundry.toml", "test/utils", "test/mocks", ...needs]) {
     cpSync(join(ROOT, part), join(root, part), { recursive: true });
   }
@@ -134,17 +135,28 @@ function attempt(root, target, whole, source, mutant) {
 const pathOf = (root, name) => join(root, "out", "mutate", `${name}.sol`, `${name}.json`);
 const artifactOf = (root, name) => read(pathOf(root, name));
 
+/** What the tests of the copy in `root` are. */
+function testsOf(root) {
+  const hash = createHash("sha256");
+  for (const file of readdirSync(join(root, "test"), { recursive: true }).map(String).sort()) {
+    if (file.endsWith(".sol")) hash.update(file).update(readFileSync(join(root, "test", file)));
+  }
+  return hash.digest("hex");
+}
+
 /** The outcomes of an earlier run over the same mutants of the same source, by key; what is added is kept. */
 function memory(root, name, source) {
   const path = join(root, "..", `${name}.outcomes.json`);
-  const sha256 = digest(source);
+  const [sha256, tests] = [digest(source.toString()), testsOf(root)];
   const before = existsSync(path) ? read(path) : {};
   const outcomes = before.sha256 === sha256 ? before.outcomes : {};
+  const stands = ([, outcome]) => outcome !== "survived" || before.tests === tests;
+  const known = new Map(Object.entries(outcomes).filter(stands));
   return {
-    get: (mutant) => outcomes[key(mutant)],
+    get: (mutant) => known.get(key(mutant)),
     set(mutant, outcome) {
-      outcomes[key(mutant)] = outcome;
-      writeFileSync(path, JSON.stringify({ sha256, outcomes }));
+      known.set(key(mutant), outcome);
+      writeFileSync(path, JSON.stringify({ sha256, tests, outcomes: Object.fromEntries(known) }));
     },
   };
 }
@@ -179,7 +191,7 @@ function run(name) {
   }
   writeFileSync(pathOf(root, target.contract), good);
   mkdirSync(join(ROOT, "mutation"), { recursive: true });
-  const report = { source: target.source, sha256: digest(source), mutants: mutants.length, ...tally, survivors };
+  const report = { source: target.source, sha256: digest(source.toString()), mutants: mutants.length, ...tally, survivors };
   writeFileSync(reportOf(name), `${JSON.stringify(report, null, 2)}\n`);
   console.log(`${name}: ${JSON.stringify(tally)}; ${survivors.filter(({ why }) => !why).length} to be killed or explained`);
 }
@@ -187,18 +199,10 @@ function run(name) {
 /** Prints what is wrong with the report of `name`; returns how much is. */
 function check(name) {
   const { source } = TARGETS[name];
-  if (!existsSync(reportOf(name))) {
-    console.log(`mutation: ${source} has no report yet`);
-    return 0;
-  }
-  const report = read(reportOf(name));
-  const unexplained = report.survivors.filter(({ why }) => !why);
-  for (const { line, function: within, from, to } of unexplained) {
-    console.error(`mutation: ${source}:${line} ${within}: ${from} -> ${to} survived and isn't explained`);
-  }
-  const stale = report.sha256 !== digest(readFileSync(join(ROOT, source)));
-  if (stale) console.error(`mutation: ${source} has changed since its report: run \`npm run mutate -- ${name}\``);
-  return unexplained.length + Number(stale);
+  const report = existsSync(reportOf(name)) ? read(reportOf(name)) : undefined;
+  const faults = faultsOf(name, source, report, readFileSync(join(ROOT, source), "utf8"));
+  for (const fault of faults) console.error(`mutation: ${fault}`);
+  return faults.length;
 }
 
 const names = process.argv.slice(2);
