@@ -192,6 +192,31 @@ contract EconomicsTest is PolicyFixture {
         assertAtMost(emission.shareOf(sybil(0), 0).weight, EPOCH / 1 hours * RATE, "a week of one device at R");
     }
 
+    /// @dev R trails the market by some epochs. Where the market has fallen, renting from oneself at R mines what honest work at R
+    /// would, which is more than honest work at the lower price; and more than that earns in all once that is below 3/4 of R.
+    function testFuzz_SelfRenter_WhileTheMarketIsBelowR(uint256 price, uint256 hours_) public {
+        price = bound(price, RATE / 100, RATE);
+        hours_ = bound(hours_, 1, 100);
+        registerNode(sybil(0), address(0x5B), 1, STAKE);
+        IEscrow.LeaseTerms memory fair = leaseWith(HONEST_KEY, payer, price, 1);
+        IEscrow.LeaseTerms memory own = leaseWith(sybilKey(0), straw(0, RATE), RATE, 1);
+        vm.warp(block.timestamp + hours_ * 1 hours);
+        settle(fair, type(uint128).max, true);
+        record(fair);
+        settle(own, type(uint128).max, true);
+        record(own);
+        address[] memory nodes = new address[](2);
+        uint256[] memory times = new uint256[](2);
+        (nodes[0], nodes[1]) = (_honest, sybil(0));
+        (times[0], times[1]) = (hours_ * HOUR_MS, hours_ * HOUR_MS);
+        attestAndWeigh(nodes, times, 0);
+        uint256 honest = allot(_honest, 0) + feeOf(_honest, 0);
+        uint256 cheat = allot(sybil(0), 0);
+        assertAtMost(cheat, 3 * hours_ * RATE, "what honest work at R mines");
+        if (4 * price >= 3 * RATE + 4) assertAtMost(cheat, honest, "no gain above three quarters of R");
+        if (4 * price + 4 <= 3 * RATE) assertAtMost(honest, cheat, "below, the limit that the documentation states");
+    }
+
     // ----------------------------------------------------------------------------------------------- hoarders
 
     function test_Hoarder_GainsNothingByOneRecording() public {
