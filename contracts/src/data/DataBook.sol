@@ -36,6 +36,8 @@ abstract contract DataBook is IDataRegistry {
     function withdraw(address to) external {
         if (to == address(0) || to == address(this)) revert ZeroAddress();
         uint256 amount = owed[msg.sender];
+        // 0 is that nothing is owed, not a sum that could be missed by a wei.
+        // slither-disable-next-line incorrect-equality
         if (amount == 0) revert NothingOwed();
         owed[msg.sender] = 0;
         emit Withdrawn(msg.sender, to, amount);
@@ -59,6 +61,8 @@ abstract contract DataBook is IDataRegistry {
     function _record(Operation operation, bytes32 subject, bytes memory detail) internal {
         uint256 index = _log.count;
         emit Logged(index, operation, subject, msg.sender, block.timestamp, detail);
+        // The index is known: it was the count.
+        // slither-disable-next-line unused-return
         _log.append(leafOf(index, operation, subject, msg.sender, block.timestamp, detail));
     }
 

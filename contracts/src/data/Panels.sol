@@ -146,6 +146,8 @@ abstract contract Panels is DataBook {
     /// @dev Divides `amount` among those of the panel who found `finding`; returns what they got in all.
     function _reward(uint256 id, Finding finding, uint256 amount) internal returns (uint256) {
         uint256 agreed = finding == Finding.EvidenceFound ? _panels[id].found : _panels[id].none;
+        // 0 is that nobody agreed, not a count that could be missed.
+        // slither-disable-next-line incorrect-equality
         if (agreed == 0) return 0;
         Seat[] memory all = _seats[id];
         for (uint256 i = 0; i < all.length; ++i) {

@@ -18,10 +18,12 @@ interface IMiningPool is IERC1271 {
     /// @param shares Its stake that isn't asked back, in shares: see {stakeOf}.
     /// @param devices How many hardware ids it has in the pool.
     /// @param isAdmitted Whether it may bring hardware.
+    /// @param hasPart Whether it ever joined, or was operator: what it pays the pool doesn't count for mining.
     struct Member {
         uint128 shares;
         uint32 devices;
         bool isAdmitted;
+        bool hasPart;
     }
 
     /// @notice Those who leave together.
@@ -197,7 +199,8 @@ interface IMiningPool is IERC1271 {
     // ----------------------------------------------------------------------------------------------- income
 
     /// @notice Has the vault count what leases accrued. The operator at any time, as with each recording vouchers that come later
-    /// count less; members with hardware, in the second half of the time for recording; anyone, where leases are closed.
+    /// count less; members with hardware, in the second half of the time for recording; anyone, where leases are closed. Leases
+    /// that were paid by who ever joined, or was operator, are left out: who pays itself pays nobody.
     function record(IEscrow.LeaseTerms[] calldata leases) external;
 
     /// @notice Takes in what the escrow and the court owe the pool; it counts for the current epoch. Anyone may.

@@ -177,7 +177,8 @@ interface INodeRegistry {
     function slashable(address who) external view returns (uint256);
 
     /// @notice Up to `size` verifiers drawn by `seed` from those that were there at `time`, which must have passed. Each has
-    /// another owner, and none is, owns, or shares its owner with one of `outsiders`. Fewer, if there are too few.
+    /// another owner, and none is, owns, belongs to, or shares its owner with one of `outsiders`; whose owner counts if it had
+    /// registered by `time`. Fewer, if there are too few.
     function draw(bytes32 seed, uint256 time, address[2] calldata outsiders, uint256 size)
         external
         view

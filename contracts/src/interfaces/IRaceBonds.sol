@@ -136,7 +136,7 @@ interface IRaceBonds {
     /// @notice Locks the bond of a race's winner. A key of the hub does, before it opens the lease. Once for a race.
     function lock(Readiness calldata readiness, bytes calldata signature) external returns (bytes32 race);
 
-    /// @notice Claims the bond for the runner-up, who promised too. Anyone may.
+    /// @notice Claims the bond for the runner-up, by its promise for the same race, whenever it signed that. Anyone may.
     /// @param readiness The runner-up's promise for the same race.
     /// @param won The winner's lease: opened after the lock, for `startWithin` at least, closed, and nothing paid.
     /// @param took The runner-up's: same payer and generation, a later attempt, opened after that time and paid for.

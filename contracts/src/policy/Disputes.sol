@@ -329,10 +329,8 @@ contract Disputes is IDisputes {
         Case storage standing = _cases[id];
         // Who registered before the round began. The second round's differ from the first's by lot.
         uint256 time = standing.roundAt - 1;
-        (address accused, address challenger) = (standing.accused, standing.challenger);
-        // Whoever registers names its owner at will: one that did so since could have jurors whom it knows struck off.
-        if (REGISTRY.account(challenger).since > time) challenger = accused;
-        return REGISTRY.draw(seed, time, [accused, challenger], round == 0 ? DRAWN : 2 * DRAWN + 1);
+        address[2] memory parties = [standing.accused, standing.challenger];
+        return REGISTRY.draw(seed, time, parties, round == 0 ? DRAWN : 2 * DRAWN + 1);
     }
 
     // --------------------------------------------------------------------------------------------- internal

@@ -86,9 +86,9 @@ contract MiningPool is PoolStakes {
         if (msg.sender != FACTORY || operator != address(0)) revert NotTheFactory();
         if (operator_ == address(0)) revert ZeroAddress();
         if (feeBps_ > MAX_FEE_BPS) revert BadParameter();
-        (operator, minRate, feeBps, form, class) = (operator_, minRate_, feeBps_, form_, class_);
+        (minRate, feeBps, form, class) = (minRate_, feeBps_, form_, class_);
         _begin(REGISTRY.classMinimums(class_));
-        emit OperatorChanged(operator_);
+        _appoint(operator_);
     }
 
     // --------------------------------------------------------------------------------------------- operator
@@ -132,8 +132,14 @@ contract MiningPool is PoolStakes {
     /// @inheritdoc IMiningPool
     function acceptOperator() external {
         if (msg.sender != proposed) revert NotProposed();
-        (operator, proposed) = (msg.sender, address(0));
-        emit OperatorChanged(msg.sender);
+        proposed = address(0);
+        _appoint(msg.sender);
+    }
+
+    function _appoint(address operator_) private {
+        operator = operator_;
+        _members[operator_].hasPart = true;
+        emit OperatorChanged(operator_);
     }
 
     // --------------------------------------------------------------------------------------------- hardware
@@ -157,6 +163,7 @@ contract MiningPool is PoolStakes {
             emit HardwareAdded(msg.sender, ids[i]);
         }
         member.devices += ids.length.toUint32();
+        member.hasPart = true;
         _register(ids, amount);
         if (ids.length != 0 && stakeOf(msg.sender) < minimum * member.devices) revert StakeTooSmall();
     }
@@ -242,7 +249,23 @@ contract MiningPool is PoolStakes {
                 if (ESCROW.lease(ESCROW.leaseIdOf(leases[i])).state != IEscrow.LeaseState.Closed) revert NotYet();
             }
         }
-        EMISSION.record(address(this), leases);
+        EMISSION.record(address(this), _ofStrangers(leases));
+    }
+
+    /// @dev The leases whose payers never had a part in the pool: the vault knows the pool itself as its owner, and no member.
+    function _ofStrangers(IEscrow.LeaseTerms[] calldata leases)
+        private
+        view
+        returns (IEscrow.LeaseTerms[] memory found)
+    {
+        found = new IEscrow.LeaseTerms[](leases.length);
+        uint256 count = 0;
+        for (uint256 i = 0; i < leases.length; ++i) {
+            if (!_members[leases[i].payer].hasPart) found[count++] = leases[i];
+        }
+        assembly ("memory-safe") {
+            mstore(found, count)
+        }
     }
 
     /// @inheritdoc IMiningPool

@@ -261,7 +261,9 @@ contract NodeRegistry is INodeRegistry {
         // Those who may not be drawn come first; the owners of those who were follow.
         address[] memory owners = new address[](size + 4);
         for (uint256 i = 0; i < 2; ++i) {
-            (owners[2 * i], owners[2 * i + 1]) = (outsiders[i], _accounts[outsiders[i]].owner);
+            Account storage outsider = _accounts[outsiders[i]];
+            // Whoever registers names its owner at will: one that did so since could have somebody whom it knows struck off.
+            (owners[2 * i], owners[2 * i + 1]) = (outsiders[i], outsider.since <= time ? outsider.owner : address(0));
         }
         uint256 among = _verifiersAt(time);
         uint256 count = 0;

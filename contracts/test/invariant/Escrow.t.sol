@@ -89,6 +89,7 @@ contract EscrowInvariantTest is EscrowFixture {
     /// @dev Every lease and, from what they took, every authorisation; returns what the leases hold.
     function checkLeases() private view returns (uint256 held) {
         uint256[12] memory took;
+        uint256[3] memory heldBy;
         uint256 count = _model.count();
         for (uint256 i = 0; i < count; ++i) {
             IEscrow.Lease memory got = escrow.lease(_model.ids(i));
@@ -96,7 +97,12 @@ contract EscrowInvariantTest is EscrowFixture {
             checkLease(got, wanted);
             assertEq(uint256(got.state), uint256(_model.stateAt(i)), "state");
             held += got.held;
-            took[pairOf(wanted.terms)] += got.hold - got.refunded;
+            uint256 pair = pairOf(wanted.terms);
+            took[pair] += got.hold - got.refunded;
+            heldBy[pair % 3] += got.held;
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            checkHolds(_handler.person(i), heldBy[i]);
         }
         for (uint256 i = 0; i < 12; ++i) {
             uint256 inUse =
@@ -127,6 +133,15 @@ contract EscrowInvariantTest is EscrowFixture {
         if (terms.namespaceId != _handler.namespace(0)) i += 6;
     }
 
+    /// @dev What an account's leases hold is out of what it put in and earned, and of nobody else's: with what is free it comes
+    /// to exactly that.
+    function checkHolds(address account, uint256 held) private view {
+        int256 own = _model.net(account) + _model.earned(account);
+        assertTrue(own >= 0, "no account is below nothing");
+        assertAtMost(held, uint256(own), "holds beyond what it put in and earned");
+        assertEq(held + escrow.balanceOf(account), uint256(own), "held and free");
+    }
+
     /// @dev Every account against the model; returns their sum.
     function checkAccounts() private view returns (uint256 sum) {
         for (uint256 i = 0; i < 3; ++i) {
@@ -145,6 +160,7 @@ contract EscrowInvariantTest is EscrowFixture {
             if (balance == 0) continue;
             vm.prank(account);
             escrow.withdraw(balance, account);
+            _model.withdraw(account, balance);
             assertEq(token.balanceOf(account), balance, "out");
         }
         assertEq(token.balanceOf(address(escrow)), checkLeases() + _handler.donated(), "what is left");

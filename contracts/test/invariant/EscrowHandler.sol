@@ -31,6 +31,8 @@ contract EscrowHandler is Test {
     IEscrow.Settlement[] private _presented;
     uint256[] private _presentedLease;
     address[] private _presentedKey;
+    mapping(bytes32 id => uint256) private _paid;
+    mapping(bytes32 id => uint256) private _hold;
 
     constructor(IEAIToken token, IEscrow escrow, EscrowModel model) {
         (TOKEN, ESCROW, MODEL) = (token, escrow, model);
@@ -267,6 +269,7 @@ contract EscrowHandler is Test {
         vm.prank(caller);
         ESCROW.topUpBatch(list, amounts);
         checkOutcomes(this.topUp.selector, IEscrow.TopUpSkipped.selector, wanted);
+        grows(which);
     }
 
     function settle(uint256 seed, uint256 amount) external {
@@ -285,6 +288,9 @@ contract EscrowHandler is Test {
             _presentedKey.push(key);
         }
         present(this.settle.selector, settlements, wanted);
+        for (uint256 i = 0; i < count; ++i) {
+            grows(_presentedLease[_presentedLease.length - 1 - i]);
+        }
     }
 
     /// @dev Around what is owed: below, at and above it; final once in eight.
@@ -316,6 +322,7 @@ contract EscrowHandler is Test {
         wanted[0] =
             MODEL.settle(_presentedLease[i], settlements[0].cumulativeAmount, settlements[0].isFinal, _presentedKey[i]);
         present(this.replay.selector, settlements, wanted);
+        grows(_presentedLease[i]);
     }
 
     function present(bytes4 action, IEscrow.Settlement[] memory settlements, bytes4[] memory wanted) private {
@@ -380,6 +387,7 @@ contract EscrowHandler is Test {
             address(ESCROW).call(abi.encodeCall(IEscrow.finalize, (MODEL.leaseAt(which).terms)));
         assertTrue(ok == wanted, "finalize");
         ++outcomes[this.finalize.selector][ok ? bytes4(0) : bytes4(reason)];
+        grows(which);
     }
 
     function warp(uint256 time) external {
@@ -387,6 +395,15 @@ contract EscrowHandler is Test {
     }
 
     // ---------------------------------------------------------------------------------------------- checking
+
+    /// @dev What is paid and what is held in all only grow, whatever is done to the lease.
+    function grows(uint256 which) private {
+        bytes32 id = MODEL.ids(which);
+        IEscrow.Lease memory lease = ESCROW.lease(id);
+        assertAtMost(_paid[id], lease.paid, "paid fell");
+        assertAtMost(_hold[id], lease.hold, "hold fell");
+        (_paid[id], _hold[id]) = (lease.paid, lease.hold);
+    }
 
     /// @dev The skips among the recorded logs are those that the model foresaw, in order.
     function checkOutcomes(bytes4 action, bytes32 skipped, bytes4[] memory wanted) private {

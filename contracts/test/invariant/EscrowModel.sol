@@ -30,6 +30,9 @@ contract EscrowModel {
 
     uint256 public deposited;
     uint256 public withdrawn;
+    /// @notice What each account put in, less what it took out; and what leases paid to it, less what its own paid.
+    mapping(address => int256) public net;
+    mapping(address => int256) public earned;
     mapping(address => uint256) public balances;
     mapping(address => uint256) public nonces;
     mapping(bytes32 => ModelGrant) public grants;
@@ -108,11 +111,13 @@ contract EscrowModel {
 
     function deposit(address account, uint256 amount) external {
         balances[account] += amount;
+        net[account] += int256(amount);
         deposited += amount;
     }
 
     function withdraw(address account, uint256 amount) external {
         balances[account] -= amount;
+        net[account] -= int256(amount);
         withdrawn += amount;
     }
 
@@ -201,6 +206,8 @@ contract EscrowModel {
     function pay(ModelLease storage lease, uint256 total) private {
         if (total <= lease.paid) return;
         balances[lease.terms.provider] += total - lease.paid;
+        earned[lease.terms.provider] += int256(total - lease.paid);
+        earned[lease.terms.payer] -= int256(total - lease.paid);
         lease.paid = total;
     }
 

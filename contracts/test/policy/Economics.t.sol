@@ -192,6 +192,31 @@ contract EconomicsTest is PolicyFixture {
         assertAtMost(emission.shareOf(sybil(0), 0).weight, EPOCH / 1 hours * RATE, "a week of one device at R");
     }
 
+    /// @dev R trails the market by some epochs. Where the market has fallen, renting from oneself at R mines what honest work at R
+    /// would, which is more than honest work at the lower price; and more than that earns in all once that is below 3/4 of R.
+    function testFuzz_SelfRenter_WhileTheMarketIsBelowR(uint256 price, uint256 hours_) public {
+        price = bound(price, RATE / 100, RATE);
+        hours_ = bound(hours_, 1, 100);
+        registerNode(sybil(0), address(0x5B), 1, STAKE);
+        IEscrow.LeaseTerms memory fair = leaseWith(HONEST_KEY, payer, price, 1);
+        IEscrow.LeaseTerms memory own = leaseWith(sybilKey(0), straw(0, RATE), RATE, 1);
+        vm.warp(block.timestamp + hours_ * 1 hours);
+        settle(fair, type(uint128).max, true);
+        record(fair);
+        settle(own, type(uint128).max, true);
+        record(own);
+        address[] memory nodes = new address[](2);
+        uint256[] memory times = new uint256[](2);
+        (nodes[0], nodes[1]) = (_honest, sybil(0));
+        (times[0], times[1]) = (hours_ * HOUR_MS, hours_ * HOUR_MS);
+        attestAndWeigh(nodes, times, 0);
+        uint256 honest = allot(_honest, 0) + feeOf(_honest, 0);
+        uint256 cheat = allot(sybil(0), 0);
+        assertAtMost(cheat, 3 * hours_ * RATE, "what honest work at R mines");
+        if (4 * price >= 3 * RATE + 4) assertAtMost(cheat, honest, "no gain above three quarters of R");
+        if (4 * price + 4 <= 3 * RATE) assertAtMost(honest, cheat, "below, the limit that the documentation states");
+    }
+
     // ----------------------------------------------------------------------------------------------- hoarders
 
     function test_Hoarder_GainsNothingByOneRecording() public {
@@ -273,6 +298,63 @@ contract EconomicsTest is PolicyFixture {
 
     function test_Price_AMajorityRaisesByATenth() public {
         assertEq(rateAfterWash(90, 10, 40, 100), RATE + RATE / 10, "a tenth");
+    }
+
+    /// @dev An epoch in which the honest node sells `fair` hours at R, and the other one `flood` hours to itself for next to
+    /// nothing. Returns R of that epoch.
+    function epochWithFlood(uint256 epoch, uint256 fair, uint256 flood) private returns (uint256) {
+        uint256 begin = emission.endOf(epoch) - EPOCH + 4 * PHASE;
+        vm.warp(begin);
+        IEscrow.LeaseTerms memory a = leaseWith(HONEST_KEY, payer, RATE, 1);
+        IEscrow.LeaseTerms memory b = leaseWith(sybilKey(0), straw(0, 1), 1, 1);
+        uint256 first = fair < flood ? fair : flood;
+        vm.warp(begin + first * 1 hours);
+        settle(first == fair ? a : b, type(uint128).max, true);
+        vm.warp(begin + (fair + flood - first) * 1 hours);
+        settle(first == fair ? b : a, type(uint128).max, true);
+        record(a);
+        record(b);
+        address[] memory nodes = new address[](2);
+        uint256[] memory times = new uint256[](2);
+        (nodes[0], nodes[1]) = (_honest, sybil(0));
+        (times[0], times[1]) = (fair * HOUR_MS, flood * HOUR_MS);
+        attestAndWeigh(nodes, times, epoch);
+        return emission.epochs(epoch).rate;
+    }
+
+    function test_Price_AMinorityCannotPushItDown() public {
+        registerNode(sybil(0), address(0x5B), 1, STAKE);
+        for (uint256 epoch = 0; epoch < 8; ++epoch) {
+            uint256 rate = epochWithFlood(epoch, 20, 19);
+            assertTrue(rate >= RATE * 15 / 16, "the median's bucket, however long it goes on");
+        }
+    }
+
+    /// @dev What it takes: more attested time than all others sell, in four of seven epochs.
+    function test_Price_AMajorityInFourOfSevenEpochsPushesItDown() public {
+        registerNode(sybil(0), address(0x5B), 1, STAKE);
+        uint256 moved = 0;
+        for (uint256 epoch = 0; epoch < 12; ++epoch) {
+            bool flooded = epoch >= 7 && epoch < 11;
+            uint256 rate = epochWithFlood(epoch, 20, flooded ? 21 : 1);
+            if (flooded) moved += feeOf(sybil(0), epoch);
+            if (epoch < 11) assertTrue(rate >= RATE * 15 / 16, "three epochs aren't enough");
+            else assertEq(rate, 1, "the fourth is");
+        }
+        assertAtMost(moved, 4 * 21, "and no fees to speak of, which return to the payer besides");
+    }
+
+    /// @dev And what it does: R is next to nothing for everybody, and rises from there by a tenth an epoch, or a wei.
+    function test_Price_WhatIsPushedDownStaysDownForLong() public {
+        registerNode(sybil(0), address(0x5B), 1, STAKE);
+        epochWithFlood(0, 20, 21); // the first epoch alone, as no other counts yet
+        assertEq(epochWithFlood(1, 20, 1), 1, "R is a wei");
+        assertEq(emission.shareOf(_honest, 1).fee, 20 * RATE, "honest work");
+        assertEq(emission.shareOf(_honest, 1).weight, 20, "weighs a wei an hour");
+        for (uint256 epoch = 2; epoch < 12; ++epoch) {
+            // the trailing median is the honest price again, but R creeps
+            assertAtMost(epochWithFlood(epoch, 20, 1), epoch, "a wei an epoch");
+        }
     }
 
     // ------------------------------------------------------------------------------------------------- stake

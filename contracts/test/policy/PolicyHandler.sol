@@ -15,6 +15,8 @@ contract PolicyHandler is Test {
     uint256 public constant IDS = 6;
     uint256 private constant HUB_KEY = 0x4B;
     uint256 private constant BOND = 50e18;
+    uint256 private constant UNBONDING = 30 days;
+    uint256 private constant LIMIT = 14 days;
 
     IEAIToken public immutable TOKEN;
     IEscrow public immutable ESCROW;
@@ -32,6 +34,10 @@ contract PolicyHandler is Test {
     mapping(bytes32 id => mapping(uint256 epoch => address)) public earner;
     /// @notice Whether an id ever earned for two in one epoch.
     bool public earnedTwice;
+    /// @notice When each node asked for stake back last, and how long that takes.
+    mapping(address node => uint256) public askedAt;
+    /// @notice When each node was weighed for an epoch.
+    mapping(address node => mapping(uint256 epoch => uint256)) public weighedAt;
 
     IEscrow.LeaseTerms[NODES] private _leases;
     address[NODES] private _nodes;
@@ -140,6 +146,7 @@ contract PolicyHandler is Test {
         address node = nodeAt(who);
         (bool success,) = address(EMISSION).call(abi.encodeCall(IEmissionController.weigh, (node, ended)));
         ok(success, this.weigh.selector);
+        if (success) weighedAt[node][ended] = block.timestamp;
         if (!success || EMISSION.shareOf(node, ended).weight == 0) return;
         for (uint256 i = 0; i < IDS; ++i) {
             INodeRegistry.Hardware memory device = REGISTRY.hardware(idAt(i));
@@ -185,12 +192,26 @@ contract PolicyHandler is Test {
         vm.prank(nodeAt(who));
         (bool success,) = address(REGISTRY).call(abi.encodeCall(INodeRegistry.unbond, (amount)));
         ok(success, this.unbond.selector);
+        if (success) askedAt[nodeAt(who)] = block.timestamp;
     }
 
     function withdraw(uint256 who) external {
-        vm.prank(nodeAt(who));
+        address node = nodeAt(who);
+        bool accused = REGISTRY.account(node).locks != 0;
+        uint256 before = REGISTRY.slashable(node);
+        uint256 thawing = REGISTRY.account(node).thawing;
+        vm.prank(node);
         (bool success,) = address(REGISTRY).call(abi.encodeCall(INodeRegistry.withdraw, (address(0xCA5))));
         ok(success, this.withdraw.selector);
+        if (!success) return;
+        assertTrue(!accused, "out while accused");
+        assertTrue(block.timestamp >= askedAt[node] + UNBONDING, "out before it has thawed");
+        assertEq(REGISTRY.slashable(node), before - thawing, "what had thawed, and no more");
+        for (uint256 e = 0; e < epoch(); ++e) {
+            if (weighedAt[node][e] == 0 || weighedAt[node][e] > askedAt[node]) continue;
+            uint256 last = EMISSION.endOf(e) + 2 * EMISSION.WINDOW() + LIMIT;
+            assertTrue(block.timestamp > last, "out before the disputes of what it mined end");
+        }
     }
 
     function addStake(uint256 who, uint256 amount) external {
@@ -269,8 +290,13 @@ contract PolicyHandler is Test {
     function carryOut(uint256 which) external {
         if (lastCase == 0) return;
         which = firstOpen(which);
+        address accused = DISPUTES.cases(which).accused;
+        (uint256 before, uint256 all) = (REGISTRY.slashable(accused), TOKEN.balanceOf(address(REGISTRY)));
         (bool success,) = address(DISPUTES).call(abi.encodeCall(IDisputes.carryOut, (which)));
         ok(success, this.carryOut.selector);
+        uint256 taken = all - TOKEN.balanceOf(address(REGISTRY));
+        assertAtMost(taken, before, "slashed beyond stake and thawing");
+        assertEq(REGISTRY.slashable(accused), before - taken, "nobody else's is slashed");
         if (success) bonds -= DISPUTES.cases(which).round == 0 ? BOND : 3 * BOND;
     }
 

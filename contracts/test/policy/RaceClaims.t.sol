@@ -185,6 +185,24 @@ contract RaceClaimsTest is RaceFixture {
         assertCapital(CAPITAL - RACE_BOND, CAPITAL);
     }
 
+    /// @dev Nothing on the chain says when something was signed. What the bond rests on is that the winner failed and who took over.
+    function test_Claim_ThePromiseMayBeSignedAfterTheRace() public {
+        bytes32 race = lock();
+        IEscrow.LeaseTerms memory won = failAfter(START_WITHIN);
+        IEscrow.LeaseTerms memory took = takeOver();
+        // only now, and for any bond, with no capital: it says that it would have been ready
+        vm.prank(second);
+        races.withdraw(CAPITAL, second);
+        IRaceBonds.Readiness memory pledge = readinessOf(second, 1);
+        (pledge.bond, pledge.validUntil) = (type(uint96).max, uint64(block.timestamp));
+        bytes memory signature = signReadiness(pledge, SECOND_KEY);
+        races.claim(pledge, signature, won, took);
+        assertRace(race, IRaceBonds.State.Claimed);
+        vm.warp(block.timestamp + CHALLENGE + 1);
+        races.forfeit(race);
+        assertCapital(CAPITAL - RACE_BOND, RACE_BOND);
+    }
+
     // ----------------------------------------------------------------------------------------- independence
 
     function expectNotIndependent(uint256 key) private {
