@@ -109,6 +109,24 @@ async fn a_quote_says_where_and_for_how_much_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_job_gives_way_to_a_more_important_one_and_goes_on_after_it() {
+    let hub = Operator::new("5", BLOCK);
+    hub.enrol("home", 1);
+    let (_operator, agents) = (hub.start(NO_LAG), Agents::start(&hub.api, Manner::Run(ms(4000))));
+    hub.submit("low", eai_api::AIJobSpec { preemptible: true, ..spec() });
+    hub.until("running", |job| phase(job) == Phase::Running).await;
+    hub.submit("high", eai_api::AIJobSpec { priority: 10, ..spec() });
+    hub.until("passed", |job| job.metadata.name.as_deref() != Some("low") || phase(job) == Phase::Paused).await;
+    assert_eq!(reason(&hub.job("low").unwrap()), "GaveWay");
+    hub.until("over", is_over).await;
+    let attempt = |name: &str| hub.job(name).unwrap().status.unwrap().attempt.unwrap();
+    assert_eq!(hub.jobs().iter().map(phase).collect::<Vec<_>>(), [Phase::Succeeded; 2]);
+    assert_eq!((attempt("low").gave_way.unwrap().to.as_str(), attempt("high").gave_way), ("high", None));
+    assert_eq!((agents.most_in_all(), attempt("low").epoch.attempt), (1, 1), "one at a time, and no attempt was lost");
+    assert_settled(&hub, "5");
+}
+
+#[tokio::test]
 async fn a_thousand_jobs_on_a_deposit_for_ten_start_ten_and_the_rest_wait_in_peace() {
     let hub = Operator::new("1.05", BLOCK);
     hub.enrol("home", 1000);

@@ -146,6 +146,10 @@ pub struct AIJobSpec {
     #[serde(default)]
     #[schemars(range(min = -1000, max = 1000))]
     pub priority: i32,
+    /// Gives way to a job of the same namespace that has a higher priority and fits nowhere: its pods end with grace, and
+    /// it goes on when there is room again. What ran is paid; work since its last checkpoint is lost.
+    #[serde(default)]
+    pub preemptible: bool,
     /// Holds the job back, or pauses it while it runs. A program that is paused gets SIGTERM; whatever it exits with,
     /// it is run again when the job goes on.
     #[serde(default)]

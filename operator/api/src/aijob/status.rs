@@ -150,6 +150,9 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub held_since: Option<Time>,
+    /// The last job that it gave way to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_way: Option<GaveWay>,
     /// How often its pods were ended to be started again later.
     #[serde(default)]
     #[schemars(range(max = 4_294_967_295_u64))]
@@ -165,6 +168,20 @@ pub struct Attempt {
     /// How the attempt ended, once it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+}
+
+/// Whom an attempt gave way to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GaveWay {
+    /// The job, of the same namespace.
+    #[schemars(length(min = 1, max = 63))]
+    pub to: String,
+    /// Its UID.
+    #[schemars(schema_with = "schema::written_label")]
+    pub uid: String,
+    /// When it was asked to.
+    #[schemars(schema_with = "schema::written_time")]
+    pub since: Time,
 }
 
 /// How an attempt ended.

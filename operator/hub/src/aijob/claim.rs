@@ -92,6 +92,7 @@ pub fn claim(
         start_by: Some(from_unix(unix_seconds(now).saturating_add(promise))),
         stop_by: None,
         held_since: None,
+        gave_way: None,
         pauses: 0,
         observed: eai_core::metering::Observed::default(),
         usage_ms: 0,

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use eai_api::{
     AIJob, Assignment, ComputeNode,
+    aijob::{Attempt, GaveWay},
     condition::{self, AVAILABLE},
 };
 use eai_chain::LeaseId;
 use eai_core::placement::Shortage;
 use k8s_openapi::jiff::Timestamp;
+use kube::runtime::reflector::ObjectRef;
 
 use super::{
     apply::current_assignment,
@@ -24,6 +26,8 @@ pub struct Gathered {
     pub sight: Sight,
     /// Whether its member is enrolled.
     pub member_enrolled: bool,
+    /// The job that it gives way to, while that still waits.
+    pub gives_way_to: Option<String>,
     /// What its member lacks to resume it, if it is paused.
     pub no_room: Option<Shortage>,
     /// Whether its member can't hear what is wanted.
@@ -42,9 +46,19 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         member_enrolled: attempt.is_none_or(|attempt| hub.world.member(&attempt.member).is_some()),
         chain: chain(hub, job, attempt.and_then(|a| a.lease.id.parse().ok())),
         member_silent: attempt.and_then(|a| hub.world.member(&a.member)).is_some_and(|node| is_silent(&node)),
+        gives_way_to: attempt.and_then(|attempt| claimant(hub, job, attempt, now)),
         no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
         assignment,
     }
+}
+
+/// The job that `attempt` gives way to, while that still waits and the room is kept for it.
+fn claimant(hub: &Hub, job: &AIJob, attempt: &Attempt, now: Timestamp) -> Option<String> {
+    let GaveWay { to, uid, since } = attempt.gave_way.as_ref()?;
+    let claimant = hub.world.jobs.get(&ObjectRef::new(to).within(job.metadata.namespace.as_deref()?))?;
+    let waits = claimant.metadata.uid.as_deref() == Some(uid) && placement::waits(&claimant, now);
+    let kept = now.as_second().saturating_sub(since.0.as_second()) < placement::KEPT_SECONDS;
+    (waits && kept).then(|| to.clone())
 }
 
 /// Whether nothing was heard of a member for some time.

@@ -91,6 +91,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         sight: gathered.sight,
         member_enrolled: gathered.member_enrolled,
         no_room: gathered.no_room,
+        gives_way_to: gathered.gives_way_to,
         member_silent: gathered.member_silent,
         chain: gathered.chain,
         rules: &hub.rules,

@@ -102,6 +102,10 @@ pub enum Say {
     BudgetReached { budget: Amount },
     /// Paused: the account is.
     HoldEmpty { payer: Address, hold: Amount, trouble: Option<String> },
+    /// Others give way to it.
+    MakingRoom { member: String, jobs: Vec<String> },
+    /// Paused: it gives way.
+    GaveWay { to: String },
     /// Paused, with money, and the member is full.
     NoRoom { member: String, lacks: String },
     /// About to run again.
@@ -231,6 +235,8 @@ impl Say {
             Self::Stopping { .. } => "Stopping",
             Self::BudgetReached { .. } => "BudgetReached",
             Self::HoldEmpty { .. } => "HoldEmpty",
+            Self::MakingRoom { .. } => "MakingRoom",
+            Self::GaveWay { .. } => "GaveWay",
             Self::NoRoom { .. } => "MemberFull",
             Self::Resuming { .. } => "Resuming",
             Self::Settling { trouble: Some(_), .. } => "SettlingDelayed",
@@ -294,6 +300,14 @@ impl Say {
                 "Paused: the {hold} EAI held are spent and {payer} has no more free, or allows no more. Run `kubectl eai \
                  deposit` or `kubectl eai authorize` as {payer} to resume."
             ),
+            Self::MakingRoom { member, jobs } => {
+                format!("It fits nowhere now; on {member} jobs of lower priority give way to it: {}.", jobs.join(", "))
+            }
+            Self::GaveWay { to } => {
+                format!(
+                    "Paused: it gives way to {to}, which has a higher priority; it goes on when there is room again."
+                )
+            }
             Self::NoRoom { member, lacks } => {
                 format!("Paused: the work can go on when {member} has room for it again ({lacks}).")
             }

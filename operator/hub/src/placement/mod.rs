@@ -6,6 +6,7 @@ mod members;
 mod offers;
 mod order;
 mod pass;
+mod preempt;
 mod quote;
 mod scribe;
 #[cfg(test)]
@@ -17,7 +18,11 @@ use std::{
     time::Duration,
 };
 
-use eai_api::{AIJob, AIJobStatus, aijob::LeaseState, names::SETTLEMENT_FINALIZER};
+use eai_api::{
+    AIJob, AIJobStatus,
+    aijob::{GaveWay, LeaseState},
+    names::SETTLEMENT_FINALIZER,
+};
 use eai_core::{
     offer::SignedOffer,
     placement::{Demand, Market, Shortage, Snapshot},
@@ -30,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use backoff::Backoffs;
 pub use offers::Offers;
+pub use preempt::KEPT_SECONDS;
 pub use quote::{Quotes, run as answer_quotes};
 pub use scribe::Scribe;
 
@@ -37,11 +43,16 @@ use self::{
     funds::Till,
     members::Known,
     pass::{Verdict, Waiting},
+    preempt::Field,
 };
 use crate::{
     aijob::{
         apply::{self, WriteError},
-        build::{Stage, ending, situation::unix_seconds, stage},
+        build::{
+            Stage, ending,
+            situation::{unix_ms, unix_seconds, whole_seconds},
+            stage,
+        },
         claim::{self, Claim},
         secrets,
         words::Say,
@@ -95,10 +106,8 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
         let mut demand = hub.demand.lock().unwrap_or_else(PoisonError::into_inner);
         keep_up(&mut demand, &snapshot, jobs);
         let market = Market::new(snapshot, &mut demand, unix_seconds(now));
-        pass::pass(
-            pass::World { market, offers: &offers, till, trouble: trouble.as_deref(), rules: &hub.rules },
-            &lines,
-        )
+        let (field, rules) = (Field::new(jobs, unix_ms(now)), &hub.rules);
+        pass::pass(pass::World { market, field, offers: &offers, till, trouble: trouble.as_deref(), rules }, &lines)
     };
     carry_out(hub, scribe, verdicts).await;
     true
@@ -140,12 +149,16 @@ pub fn no_room(hub: &Hub, job: &AIJob, member: &str) -> Option<Shortage> {
     members::snapshot(&[known], others).shortage(member, &request)
 }
 
+/// Whether a job waits for a member.
+pub fn waits(job: &AIJob, now: Timestamp) -> bool {
+    let idle = job.status.as_ref().is_none_or(|status| stage(status) == Stage::Idle);
+    idle && !job.spec.suspend && ending(job, now).is_none()
+}
+
 /// The jobs that wait for a member.
 fn waiting(hub: &Hub, jobs: &[Arc<AIJob>], now: Timestamp) -> Vec<Waiting> {
-    let idle = |job: &AIJob| job.status.as_ref().is_none_or(|status| stage(status) == Stage::Idle);
-    let ready = |job: &AIJob| idle(job) && !job.spec.suspend && ending(job, now).is_none();
     let alone = |job: &AIJob| job.metadata.uid.as_deref().is_none_or(|uid| hub.backoffs.holds(uid));
-    let known = jobs.iter().filter(|job| ready(job) && !alone(job)).filter_map(|job| {
+    let known = jobs.iter().filter(|job| waits(job, now) && !alone(job)).filter_map(|job| {
         let namespace = hub.namespace_id(job.metadata.namespace.as_deref()?)?;
         Some(Waiting { job: job.clone(), namespace })
     });
@@ -192,6 +205,13 @@ async fn carry_out(hub: &Hub, scribe: &Scribe, verdicts: Vec<(&Waiting, Verdict)
                 hub.metrics.decided(say.reason());
                 scribe.say(&waiting.job, say, lines, false);
             }
+            Verdict::MakeRoom(jobs, say, lines) => {
+                hub.metrics.decided(say.reason());
+                scribe.say(&waiting.job, say, lines, false);
+                for job in jobs {
+                    give_way(hub, &job, &waiting.job).await;
+                }
+            }
             // Whoever made it unknown wakes the next pass.
             Verdict::Unknown => {}
             Verdict::GiveUp(say) => {
@@ -203,6 +223,26 @@ async fn carry_out(hub: &Hub, scribe: &Scribe, verdicts: Vec<(&Waiting, Verdict)
     futures::stream::iter(claims)
         .for_each_concurrent(CLAIMS_AT_ONCE, |(waiting, claim)| take(hub, scribe, waiting, claim))
         .await;
+}
+
+/// Writes down that `job` gives way to `claimant`. If somebody else wrote the job meanwhile it is dropped: the next pass
+/// looks again.
+async fn give_way(hub: &Hub, job: &AIJob, claimant: &AIJob) {
+    let Some(mut status) = job.status.clone() else { return };
+    let Some(attempt) = &mut status.attempt else { return };
+    let (to, uid) = (claimant.name_any(), claimant.uid().unwrap_or_default());
+    attempt.gave_way = Some(GaveWay { to, uid, since: whole_seconds(Timestamp::now()) });
+    let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &job.namespace().unwrap_or_default());
+    match apply::write_status(&api, job, status).await {
+        Ok(written) => {
+            let key = ObjectRef::from_obj(job);
+            tracing::info!(job = %key, to = claimant.name_any(), "gives way");
+            hub.world.jobs.put(written);
+            hub.wake(key);
+        }
+        Err(WriteError::Conflict | WriteError::Gone) => hub.metrics.conflict("give way"),
+        Err(error) => tracing::warn!(job = job.name_any(), %error, "that a job gives way couldn't be written"),
+    }
 }
 
 /// Writes one claim. If somebody else wrote the job meanwhile it is dropped: the newer object comes up by itself.

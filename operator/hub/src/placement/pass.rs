@@ -23,6 +23,7 @@ use super::{
     members,
     offers::Offers,
     order::{Lines, MOST_IN_LINE},
+    preempt::{Field, Making},
 };
 use crate::aijob::{
     build::{Rules, money, rules::LEAST_RUN_MS},
@@ -45,6 +46,8 @@ pub struct Waiting {
 pub struct World<'a> {
     /// Members, and what they have free.
     pub market: Market<'a>,
+    /// Who may give way.
+    pub field: Field,
     /// Their offers, by member.
     pub offers: &'a HashMap<String, Vec<SignedOffer>>,
     /// What payers have left.
@@ -62,6 +65,8 @@ pub enum Verdict {
     Claim(Claim),
     /// It waits, for this reason; with a line per member that doesn't take it.
     Wait(Say, Vec<String>),
+    /// It waits for these to give way.
+    MakeRoom(Vec<Arc<AIJob>>, Say, Vec<String>),
     /// Every member that could take it has refused it.
     GiveUp(Say),
     /// It can't be told now; another pass follows.
@@ -73,8 +78,17 @@ pub fn pass<'a>(mut world: World<'_>, lines: &'a Lines) -> Vec<(&'a Waiting, Ver
     let mut refused: HashMap<Request, Vec<String>> = HashMap::new();
     let mut turns = Turns::new(&lines.queues, &lines.total);
     let mut verdicts = Vec::new();
+    // Room that was made is its namespace's own, so whom it was made for takes nobody's turn.
+    for waiting in lines.jobs.iter().flatten() {
+        if world.field.is_claimant(uid(waiting)) {
+            verdicts.push((waiting, one(&mut world, &mut refused, waiting)));
+        }
+    }
     while let Some(turn) = turns.next() {
         let waiting = &lines.jobs[turn.queue][turn.job];
+        if world.field.is_claimant(uid(waiting)) {
+            continue;
+        }
         let verdict = one(&mut world, &mut refused, waiting);
         if matches!(verdict, Verdict::Claim(_)) {
             turns.placed();
@@ -83,6 +97,10 @@ pub fn pass<'a>(mut world: World<'_>, lines: &'a Lines) -> Vec<(&'a Waiting, Ver
     }
     verdicts.extend(lines.beyond.iter().map(|waiting| (waiting, beyond())));
     verdicts
+}
+
+fn uid(waiting: &Waiting) -> &str {
+    waiting.job.metadata.uid.as_deref().unwrap_or_default()
 }
 
 fn beyond() -> Verdict {
@@ -114,7 +132,7 @@ fn one(world: &mut World<'_>, refused: &mut HashMap<Request, Vec<String>>, waiti
     }
     // Whom it failed on before makes no difference to who takes it at all.
     let key = Request { avoid: Vec::new(), ..request.clone() };
-    if let Some(lines) = refused.get(&key) {
+    if let Some(lines) = refused.get(&key).filter(|_| !world.field.may_help(job)) {
         return no_member(lines.clone());
     }
     if let Some(decision) = world.market.decide(&request) {
@@ -125,8 +143,17 @@ fn one(world: &mut World<'_>, refused: &mut HashMap<Request, Vec<String>>, waiti
         return Verdict::GiveUp(Say::RefusedByAll { why });
     }
     let lines = lines(&refusals);
+    let making = world.field.make_room(job, &request, &refusals, world.market.members());
     refused.insert(key, lines.clone());
-    no_member(lines)
+    match making {
+        Some(Making::Ask(member, jobs)) => Verdict::MakeRoom(jobs.clone(), making_room(member, &jobs), lines),
+        Some(Making::Wait(member, jobs)) => Verdict::Wait(making_room(member, &jobs), lines),
+        None => no_member(lines),
+    }
+}
+
+fn making_room(member: String, jobs: &[Arc<AIJob>]) -> Say {
+    Say::MakingRoom { member, jobs: jobs.iter().filter_map(|job| job.metadata.name.clone()).collect() }
 }
 
 /// Nothing is known of the payer's funds.

@@ -23,6 +23,7 @@ use super::{
     funds::Till,
     keep_up, look, members, order,
     pass::{self, Verdict, Waiting},
+    preempt::Field,
     set_aside,
 };
 use crate::{
@@ -128,10 +129,14 @@ async fn quote(hub: &Hub, job: AIJob) -> Quote {
     keep_up(&mut demand, &snapshot, &jobs);
     let market = Market::new(snapshot, &mut demand, now);
     let members = answers(&market, &request);
-    let world = pass::World { market, offers: &offers, till, trouble: trouble.as_deref(), rules: &hub.rules };
+    // Nobody gives way to a question.
+    let (field, trouble) = (Field::default(), trouble.as_deref());
+    let world = pass::World { market, field, offers: &offers, till, trouble, rules: &hub.rules };
     match pass::pass(world, &lines).pop() {
         Some((waiting, Verdict::Claim(claim))) => placed(&waiting.job, claim, members),
-        Some((_, Verdict::Wait(say, _) | Verdict::GiveUp(say))) => waits(say.reason(), say.message(), members),
+        Some((_, Verdict::Wait(say, _) | Verdict::MakeRoom(_, say, _) | Verdict::GiveUp(say))) => {
+            waits(say.reason(), say.message(), members)
+        }
         Some((_, Verdict::Unknown)) | None => {
             waits("ChainUnavailable", "The payer's funds aren't known yet; try again.".to_owned(), members)
         }

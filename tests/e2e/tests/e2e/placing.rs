@@ -62,3 +62,28 @@ fn members_say_what_images_they_hold_and_jobs_may_insist_on_trust_and_assurance(
     w.reach(&gang, "Succeeded", END);
     vendor.leave(&w.stage, START).unwrap();
 }
+
+#[test]
+fn a_job_gives_way_to_a_more_important_one_of_its_namespace_and_goes_on_after_it() {
+    let w = world();
+    let vendor = w.vendor("urgent", "20");
+    let on_home = |more: Value| {
+        let mut change =
+            json!({"placement": {"members": ["home"]}, "accelerator": {"resource": "nvidia.com/gpu", "count": 2}});
+        for (field, value) in more.as_object().unwrap() {
+            change[field] = value.clone();
+        }
+        change
+    };
+    let low = w.submit(&vendor, "low", 500, &on_home(json!({"preemptible": true})));
+    w.reach(&low, "Running", START);
+    let high = w.submit(&vendor, "high", 5, &on_home(json!({"priority": 10})));
+    says(&w.reason(&low, "GaveWay", START), &["gives way to high"]);
+    w.reach(&high, "Succeeded", END);
+    w.reach(&low, "Running", END);
+    let attempt = low.read(&w.stage.hub).unwrap()["status"]["attempt"].clone();
+    assert_eq!((&attempt["epoch"]["attempt"], &attempt["pauses"]), (&json!(1), &json!(1)), "{attempt}");
+    w.patch(&low, &json!({"spec": {"cancel": true}}));
+    w.reach(&low, "Cancelled", END);
+    vendor.leave(&w.stage, START).unwrap();
+}

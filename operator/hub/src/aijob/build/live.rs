@@ -56,6 +56,8 @@ pub enum Course {
     Suspend,
     /// Pause, because there is no more money.
     Short(spending::Short),
+    /// Pause, because another job is to have the room.
+    GiveWay,
     /// Stay paused, because the member has no room for it now.
     Full,
     /// Stop.
@@ -66,7 +68,7 @@ impl Course {
     const fn desired(self) -> Desired {
         match self {
             Self::Run => Desired::Run,
-            Self::Suspend | Self::Short(_) | Self::Full => Desired::Pause,
+            Self::Suspend | Self::Short(_) | Self::GiveWay | Self::Full => Desired::Pause,
             Self::Stop(_) => Desired::Stop,
         }
     }
@@ -274,6 +276,10 @@ fn course(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, used: UsageMs, 
     if s.job.spec.suspend {
         return Course::Suspend;
     }
+    if s.gives_way_to.is_some() {
+        plan.by(after_ms(s.now, ROOM_RETRY_MS));
+        return Course::GiveWay;
+    }
     let held = s.assignment.is_some_and(|a| a.spec.desired == Desired::Pause);
     let money = spending::standing(s, attempt, used, held);
     if money.may_run && held && s.no_room.is_some() {
@@ -302,7 +308,7 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
             let by = attempt.stop_by.get_or_insert(by);
             plan.by(by.0);
         }
-        Course::Suspend | Course::Short(_) | Course::Full => {
+        Course::Suspend | Course::Short(_) | Course::GiveWay | Course::Full => {
             // A pause isn't the member's doing, so it is no longer held to the time it promised.
             attempt.start_by = None;
             if attempt.held_since.is_none() {
@@ -417,6 +423,7 @@ fn paused_words(s: &Situation<'_>, attempt: &Attempt, course: Course) -> Say {
             hold: attempt.lease.hold,
             trouble: s.chain.trouble.clone(),
         },
+        Course::GiveWay => Say::GaveWay { to: s.gives_way_to.clone().unwrap_or_default() },
         Course::Full => Say::NoRoom {
             member: attempt.member.clone(),
             lacks: s.no_room.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -19,6 +19,8 @@ pub struct Situation<'a> {
     pub member_enrolled: bool,
     /// Whether nothing was heard of the member for some time, so that it can't have heard what is wanted.
     pub member_silent: bool,
+    /// The job that its attempt gives way to, while that still waits.
+    pub gives_way_to: Option<String>,
     /// What the member lacks to resume work that is paused, if anything.
     pub no_room: Option<Shortage>,
     /// What is known from the chain.

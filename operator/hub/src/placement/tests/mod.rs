@@ -5,6 +5,7 @@ mod funds;
 mod offers;
 mod order;
 mod pass;
+mod preempt;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -33,6 +34,7 @@ use super::{
     offers::Offers,
     order::lines,
     pass::{Verdict, Waiting, World, pass},
+    preempt::Field,
 };
 use crate::{aijob::build::Rules, settle::Funds};
 
@@ -173,7 +175,8 @@ impl Pass {
         let rules = Rules::default();
         let mut demand = Demand::default();
         let market = Market::new(snapshot, &mut demand, NOW);
-        let world = World { market, offers: &offers, till, trouble: self.trouble, rules: &rules };
+        let field = Field::new(&all, NOW * 1000);
+        let world = World { market, field, offers: &offers, till, trouble: self.trouble, rules: &rules };
         let verdicts = pass(world, &lines).into_iter();
         verdicts.map(|(waiting, verdict)| (waiting.job.metadata.uid.clone().unwrap(), verdict)).collect()
     }
@@ -189,6 +192,7 @@ fn word(verdict: &Verdict) -> &str {
     match verdict {
         Verdict::Claim(_) => "Claim",
         Verdict::Wait(say, _) => say.reason(),
+        Verdict::MakeRoom(..) => "MakeRoom",
         Verdict::GiveUp(_) => "GiveUp",
         Verdict::Unknown => "Unknown",
     }

@@ -163,13 +163,25 @@ pub struct Case<'a> {
     pub reported: u64,
     pub enrolled: bool,
     pub no_room: Option<Shortage>,
+    pub gives_way_to: Option<String>,
     pub silent: bool,
 }
 
 impl<'a> Case<'a> {
     pub fn new(job: &'a AIJob, assignment: Option<&'a Assignment>, now: u64) -> Self {
         let chain = ChainNews { time: Some(START + now), ..ChainNews::default() };
-        Self { job, assignment, chain, now, watched: true, reported: now, enrolled: true, no_room: None, silent: false }
+        Self {
+            job,
+            assignment,
+            chain,
+            now,
+            watched: true,
+            reported: now,
+            enrolled: true,
+            no_room: None,
+            gives_way_to: None,
+            silent: false,
+        }
     }
 
     pub fn chain(mut self, set: impl FnOnce(&mut ChainNews)) -> Self {
@@ -185,6 +197,7 @@ impl<'a> Case<'a> {
             sight: Sight { watched: self.watched, reported_ms: (START + self.reported) * 1000 },
             member_enrolled: self.enrolled,
             no_room: self.no_room,
+            gives_way_to: self.gives_way_to,
             member_silent: self.silent,
             chain: self.chain,
             rules: &rules,

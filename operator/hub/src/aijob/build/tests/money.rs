@@ -176,6 +176,29 @@ fn a_member_without_room_keeps_paused_work_waiting() {
 }
 
 #[test]
+fn work_gives_way_while_whom_it_gives_way_to_waits() {
+    let mut job = leased(job(), 1);
+    let running = reports(assignment(&job, 2), Report::Running, 5_000);
+    job.status = Some(Case::new(&job, Some(&running), 10).build().status);
+    let mut giving = Case::new(&job, Some(&running), 20);
+    giving.gives_way_to = Some("urgent".to_owned());
+    let plan = giving.build();
+    assert_eq!((told(&plan), reason(&plan)), (Some(Desired::Pause), "GaveWay"));
+    assert!(message(&plan).contains("gives way to urgent"), "{}", message(&plan));
+    assert_eq!(plan.again, Some(at(25)), "looked at again soon");
+    job.status = Some(plan.status);
+    let mut paused = reports(assignment(&job, 2), Report::Paused, 12_000);
+    paused.spec.desired = Desired::Pause;
+    paused.spec.acknowledged.started = true;
+    let mut still = Case::new(&job, Some(&paused), 30);
+    still.gives_way_to = Some("urgent".to_owned());
+    let still = still.build();
+    assert_eq!((told(&still), still.status.phase), (None, Phase::Paused));
+    job.status = Some(still.status);
+    assert_eq!(told(&Case::new(&job, Some(&paused), 40).build()), Some(Desired::Run), "and then it goes on");
+}
+
+#[test]
 fn suspending_pauses_and_unsuspending_resumes() {
     let mut job = leased(job(), 1);
     let running = reports(assignment(&job, 2), Report::Running, 20_000);

@@ -184,6 +184,7 @@ impl World {
             sight: sight.unwrap_or(Sight { watched: false, reported_ms: self.now_ms }),
             member_enrolled: true,
             no_room: None,
+            gives_way_to: None,
             member_silent: false,
             chain,
             rules: &rules,
