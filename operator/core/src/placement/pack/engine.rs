@@ -45,7 +45,7 @@ impl Engine {
 
     /// An engine that learns the mix from the pods it is asked to place.
     pub fn learning(nodes: &[(State, u32)]) -> Self {
-        let packer = Packer::new(nodes).with_cpu_step(CPU_STEP_MILLI);
+        let packer = Packer::in_steps(nodes, CPU_STEP_MILLI);
         let by_state = packer.states().map(|(state, count)| (*state, count)).collect();
         let lessons = Some(Lessons { mix: Mix::default(), next: FIRST_LESSON });
         Self { packer, policy: Fill::default(), nodes: by_state, lessons, pause: 0 }
@@ -83,7 +83,7 @@ impl Engine {
         if lessons.mix.total() >= lessons.next {
             lessons.next *= NEXT_LESSON;
             self.policy = Fill::new(&lessons.mix, &self.nodes);
-            self.packer.forget_scores();
+            self.packer.forget();
             self.pause = 0;
         }
     }

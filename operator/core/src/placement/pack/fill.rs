@@ -12,7 +12,7 @@ use super::{
     rates,
     reserve::{Change, Outlook, Reserve},
     shape::Shape,
-    state::State,
+    state::{CPU_STEP_MILLI, State},
     streams::{Draw, Streams},
 };
 
@@ -74,25 +74,24 @@ impl Fill {
         if self.reserve.is_empty() {
             return;
         }
-        let states: Vec<(State, usize)> = packer.states().map(|(state, n)| (*state, n)).collect();
+        let states = packer.told(self);
         let mut milli_by_model = vec![0.0; 64];
-        for (state, count) in &states {
-            let milli = self.fill(state) as f64 / 1000.0 * *count as f64;
+        for (state, count, fill) in &states {
             if let Some(sum) = milli_by_model.get_mut(usize::from(state.model)) {
-                *sum += milli;
+                *sum += *fill as f64 / 1000.0 * *count as f64;
             }
         }
         let pods = milli_by_model.iter().sum::<f64>() / self.mean_milli.max(1.0);
         match self.reserve.update(&states, &Outlook { milli_by_model, pods, seen: self.seen }) {
             Change::Nothing => {}
             Change::Places => packer.forget_scores_of(|state| self.reserve.concerns(state)),
-            Change::Everything => packer.forget_scores(),
+            Change::Everything => packer.forget_scores_of(|_| true),
         }
     }
 
     /// What a node would take from a stream in the mean, in millionths of an accelerator.
     fn fill(&mut self, state: &State) -> i64 {
-        let state = state.coarse();
+        let state = state.coarse(CPU_STEP_MILLI);
         let print = FastHash.hash_one(state);
         if let Some(fill) = self.fills.get(&print) {
             return *fill;
@@ -118,20 +117,25 @@ fn core_worth(nodes: &[(State, usize)]) -> u32 {
 
 impl Policy for Fill {
     fn worth(&mut self, state: &State) -> i64 {
-        let fill = self.fill(state);
-        self.reserve.worth(state, fill)
+        self.fill(state)
     }
 
-    fn choose(&mut self, state: &State, before: i64, shape: &Shape) -> Choice {
+    fn choose(&mut self, state: &State, fill: i64, shape: &Shape) -> Choice {
         if self.is_blank() {
             return tightest(state, shape);
         }
+        let before = self.reserve.worth(state, fill);
+        let mut gain = |from| {
+            let after = state.with(shape, from);
+            let fill = self.fill(&after);
+            self.reserve.worth(&after, fill) - before
+        };
         if !shape.is_share() {
-            return Choice { score: self.worth(&state.with(shape, 0)) - before, from: 0 };
+            return Choice { score: gain(0), from: 0 };
         }
         let mut best = Choice { score: i64::MIN, from: 0 };
         for from in state.choices(shape) {
-            let score = self.worth(&state.with(shape, from)) - before;
+            let score = gain(from);
             if score > best.score {
                 best = Choice { score, from };
             }

@@ -11,7 +11,9 @@
 
 mod engine;
 mod fill;
+mod groups;
 mod hash;
+mod index;
 mod mix;
 mod packer;
 mod rates;

@@ -41,6 +41,8 @@ struct Family {
     models: Models,
     /// By cores needed, ascending.
     tiers: Vec<Tier>,
+    /// Whether any tier has a price.
+    is_priced: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +89,7 @@ impl Reserve {
     fn family(&mut self, devices: u8, models: Models) -> &mut Family {
         let at = self.families.iter().position(|f| f.devices == devices && f.models == models);
         let at = at.unwrap_or_else(|| {
-            self.families.push(Family { devices, models, tiers: Vec::new() });
+            self.families.push(Family { devices, models, tiers: Vec::new(), is_priced: false });
             self.families.len() - 1
         });
         &mut self.families[at]
@@ -97,8 +99,8 @@ impl Reserve {
     /// scarcity of its model, and the places that are kept.
     pub fn worth(&self, state: &State, fill: i64) -> i64 {
         let scarcity = self.scarcity.get(usize::from(state.model)).copied().unwrap_or(0);
-        let places = self.families.iter().filter(|f| f.models.contains(state.model)).map(|f| f.worth(state)).max();
-        fill + fill * scarcity / STEPS as i64 + places.unwrap_or(0)
+        let priced = self.families.iter().filter(|f| f.is_priced && f.models.contains(state.model));
+        fill + fill * scarcity / STEPS as i64 + priced.map(|f| f.worth(state)).max().unwrap_or(0)
     }
 
     /// Whether a node's worth depends on what places cost.
@@ -111,8 +113,8 @@ impl Reserve {
         self.families.is_empty() && self.bound.is_empty()
     }
 
-    /// Prices anew what `states`, each with the number of its nodes, have left. Says what changed.
-    pub fn update(&mut self, states: &[(State, usize)], outlook: &Outlook) -> Change {
+    /// Prices anew what `states`, each with the number of its nodes and their fill, have left. Says what changed.
+    pub fn update(&mut self, states: &[(State, usize, i64)], outlook: &Outlook) -> Change {
         let mut places = false;
         for family in &mut self.families {
             places |= family.update(states, outlook);
@@ -154,25 +156,31 @@ impl Family {
         }
     }
 
-    /// How many pods with that need of cores a node takes.
-    fn places(&self, state: &State, cpu_milli: u32) -> u32 {
-        let whole = state.with_free(WHOLE) as u32 / u32::from(self.devices.max(1));
-        whole.min(state.cpu_milli.checked_div(cpu_milli).unwrap_or(whole))
+    /// How many pods with that need of cores a node takes whose accelerators suffice for `whole`.
+    fn places(state: &State, whole: u32, cpu_milli: u32) -> u32 {
+        if whole == 0 { 0 } else { whole.min(state.cpu_milli.checked_div(cpu_milli).unwrap_or(whole)) }
+    }
+
+    /// How many pods a node's accelerators suffice for.
+    fn whole(&self, state: &State) -> u32 {
+        state.with_free(WHOLE) as u32 / u32::from(self.devices.max(1))
     }
 
     fn worth(&self, state: &State) -> i64 {
-        let priced = self.tiers.iter().filter(|tier| tier.price > 0);
-        priced.map(|tier| i64::from(self.places(state, tier.cpu_milli)) * tier.price).max().unwrap_or(0)
+        let whole = self.whole(state);
+        let priced = self.tiers.iter().filter(|tier| whole > 0 && tier.price > 0);
+        priced.map(|tier| i64::from(Self::places(state, whole, tier.cpu_milli)) * tier.price).max().unwrap_or(0)
     }
 
-    fn update(&mut self, states: &[(State, usize)], outlook: &Outlook) -> bool {
+    fn update(&mut self, states: &[(State, usize, i64)], outlook: &Outlook) -> bool {
         let mut places = vec![0.0; self.tiers.len()];
-        for (state, count) in states {
-            if !self.models.contains(state.model) || state.with_free(WHOLE) < usize::from(self.devices) {
+        for (state, count, _) in states {
+            let whole = if self.models.contains(state.model) { self.whole(state) } else { 0 };
+            if whole == 0 {
                 continue;
             }
             for (sum, tier) in places.iter_mut().zip(&self.tiers) {
-                *sum += f64::from(self.places(state, tier.cpu_milli)) * *count as f64;
+                *sum += f64::from(Self::places(state, whole, tier.cpu_milli)) * *count as f64;
             }
         }
         // Whoever needs more cores competes for the same places.
@@ -190,6 +198,7 @@ impl Family {
             changed |= price != tier.price;
             tier.price = price;
         }
+        self.is_priced = self.tiers.iter().any(|tier| tier.price > 0);
         changed
     }
 }

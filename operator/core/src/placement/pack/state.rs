@@ -57,9 +57,9 @@ impl State {
         self
     }
 
-    /// The state as far as the value of a node goes: cores rounded down to half ones, memory left out.
-    pub(super) fn coarse(&self) -> Self {
-        Self { cpu_milli: self.cpu_milli / CPU_STEP_MILLI * CPU_STEP_MILLI, memory_mib: 0, ..*self }
+    /// The state as far as a policy is told of it: cores rounded down to steps, memory left out.
+    pub(super) fn coarse(&self, cpu_step: u32) -> Self {
+        Self { cpu_milli: self.cpu_milli / cpu_step * cpu_step, memory_mib: 0, ..*self }
     }
 
     /// What each accelerator that isn't full has free, in thousandths, ascending.
