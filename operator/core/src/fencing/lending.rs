@@ -8,7 +8,8 @@ use super::{
 };
 
 /// What to grant an attempt that is to run, given its member's `latest` heartbeat and what is `known` of its last grant.
-/// `None` leaves what is there.
+/// `None` leaves what is there. The heartbeat should be one that came in lately: an old one makes a short grant, and the
+/// next is a third of a validity away.
 ///
 /// Renewed when a third of it is used up, and at once for an agent that began anew and so has forgotten the last one. A
 /// grant never ends before the last one does: an attempt keeps the longest validity that it was ever given.
