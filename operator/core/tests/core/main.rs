@@ -4,6 +4,7 @@
 mod address;
 mod digest;
 mod epoch;
+mod fencing;
 mod image;
 mod metering;
 mod money;
