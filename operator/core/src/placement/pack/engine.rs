@@ -10,9 +10,9 @@ use super::{
 };
 
 /// Pods after which a mix that is learned is first believed.
-const FIRST_LESSON: u64 = 32;
+const FIRST_LESSON: u64 = 16;
 /// How many times more pods must have come before the next lesson.
-const NEXT_LESSON: u64 = 4;
+const NEXT_LESSON: u64 = 3;
 /// Decisions between two looks at what is scarce, at least.
 const LEAST_PAUSE: usize = 32;
 

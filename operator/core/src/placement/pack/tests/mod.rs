@@ -5,3 +5,4 @@ mod engine;
 mod fixtures;
 mod packer;
 mod state;
+mod streams;
