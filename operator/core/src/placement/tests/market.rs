@@ -156,6 +156,28 @@ proptest! {
         prop_assert!(market(larger, &mut demand).decide(&request).is_some() || !before);
     }
 
+    /// Other names change nothing but ties: the same price, and as much left over.
+    #[test]
+    fn names_decide_nothing_but_ties(members in members(), count in 0u32..5, pods in 1u32..4, known: bool) {
+        let request = request(count, pods);
+        let mut renamed = members.clone();
+        let names: Vec<String> = members.iter().rev().map(|member| member.name.clone()).collect();
+        renamed.iter_mut().zip(names).for_each(|(member, name)| member.name = name);
+        let chosen = |members: Vec<Member>| {
+            let mut demand = Demand::default();
+            if known {
+                demand = Demand::new(&Snapshot { members: members.clone() }, [(&request.need, pods)]);
+            }
+            let mut market = market(members, &mut demand);
+            let decision = market.decide(&request)?;
+            let member = market.members().iter().find(|member| member.name == decision.member)?;
+            let left = |of: fn(&Node) -> u64| member.nodes.iter().map(of).sum::<u64>();
+            let devices = left(|node| node.devices.iter().map(|d| u64::from(d.free)).sum());
+            Some((decision.offer, devices, left(|node| node.cpu_millis)))
+        };
+        prop_assert_eq!(chosen(members), chosen(renamed));
+    }
+
     /// Whoever isn't placed is told by every member why not.
     #[test]
     fn every_refused_job_has_its_reasons(members in members(), count in 0u32..9, pods in 1u32..9, trust in 0u8..2) {
