@@ -81,3 +81,8 @@ pub fn invite_account(member: &str) -> String {
 pub fn invite_role(member: &str) -> String {
     format!("eai-invite-{member}")
 }
+
+/// Millicores that the container beside a pod's work that keeps its outputs asks for.
+pub const OUTPUTS_CPU_MILLIS: u64 = 10;
+/// The same, in bytes of memory.
+pub const OUTPUTS_MEMORY_BYTES: u64 = 64 << 20;

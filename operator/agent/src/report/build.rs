@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use eai_api::member_report::{AcceleratorReport, NodeReport};
+use eai_api::{
+    member_report::{AcceleratorReport, NodeReport},
+    names::{OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES},
+};
 use eai_core::image::ImageRef;
 use k8s_openapi::{
     api::core::v1::{Node, NodeCondition, Taint, Toleration},
@@ -13,11 +16,7 @@ use k8s_openapi::{
 };
 
 use super::pod::{LightPod, Requests, amounts};
-use crate::{
-    config::Config,
-    demand::Demand,
-    work::build::pod::{SIDECAR_CPU_MILLIS, SIDECAR_MEMORY},
-};
+use crate::{config::Config, demand::Demand};
 
 /// Images that a report names.
 const MOST_IMAGES: usize = 256;
@@ -97,8 +96,8 @@ fn report(node: &Node, used: &BTreeMap<&str, (u64, Requests)>, config: &Config, 
     });
     let accelerators = accelerators.collect();
     // What the outputs container will take beside the work isn't the work's to have.
-    let cpu = free("cpu").saturating_sub(SIDECAR_CPU_MILLIS);
-    let memory = free("memory").saturating_sub(SIDECAR_MEMORY);
+    let cpu = free("cpu").saturating_sub(OUTPUTS_CPU_MILLIS);
+    let memory = free("memory").saturating_sub(OUTPUTS_MEMORY_BYTES);
     Some(NodeReport {
         name: name.to_owned(),
         free_cpu_millis: if full { 0 } else { draw(&mut left.cpu, cpu) },

@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::type_complexity)]
+use eai_api::names::{OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES};
 use eai_chain::{Domain, verify_offer};
 use eai_core::offer::{Offer, SignedOffer};
 use k8s_openapi::api::core::v1::Pod;
@@ -9,7 +10,6 @@ use crate::{
     demand::Demand,
     report::*,
     testing::{at, config},
-    work::build::pod::{SIDECAR_CPU_MILLIS, SIDECAR_MEMORY},
 };
 
 fn node(name: &str, change: Value) -> Arc<Node> {
@@ -107,8 +107,8 @@ fn what_is_free_is_what_no_pod_asks_for() {
         Arc::new(light(json!({ "containers": [asks(json!({ "cpu": "5" }))] }))),
     ];
     let report = nodes(&[node("a", json!({}))], &pods, &unlimited(), &Demand::default());
-    assert_eq!(report[0].free_cpu_millis, 6_000 - SIDECAR_CPU_MILLIS);
-    assert_eq!(report[0].free_memory_bytes, (12 << 30) - SIDECAR_MEMORY);
+    assert_eq!(report[0].free_cpu_millis, 6_000 - OUTPUTS_CPU_MILLIS);
+    assert_eq!(report[0].free_memory_bytes, (12 << 30) - OUTPUTS_MEMORY_BYTES);
     let gpu = &report[0].accelerators[0];
     assert_eq!((gpu.resource.as_str(), gpu.total, gpu.free), ("nvidia.com/gpu", 4, 1));
     assert_eq!((gpu.model.as_str(), gpu.memory_mib), ("A100", 40_960));

@@ -3,17 +3,19 @@
 //! Of members that cost a job the same, the one goes first whose nodes lose the least of what they could still take of
 //! the jobs that usually come ([`pack`](super::pack)).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     model::{Devices, Member, Need, Node, Snapshot},
-    pack::{Fill, MOST_DEVICES, Mix, Models, Packer, Policy, Shape, State, WHOLE},
+    pack::{FastHash, Fill, MOST_DEVICES, Mix, Models, Packer, Policy, Shape, State, WHOLE},
 };
 
 /// Bytes in a MiB.
 const MIB: u64 = 1 << 20;
 /// Models that are told apart; more of them aren't weighed.
 const MOST_MODELS: usize = 64;
+/// Resources whose nodes are weighed; those of fewer nodes aren't.
+const MOST_RESOURCES: usize = 16;
 /// Pods of a gang that are weighed one by one; more of them are taken to lose as much each.
 const MOST_WEIGHED: u32 = 16;
 /// Scores that are remembered.
@@ -37,11 +39,11 @@ struct Class {
     nodes: usize,
     policy: Fill,
     /// What placing a shape on a state scores, and which accelerator its share is best taken from.
-    scores: HashMap<(Shape, State), (i64, u16)>,
+    scores: HashMap<(Shape, State), Best, FastHash>,
 }
 
-/// What a member's nodes have free, as far as it can be weighed: by resource, equal nodes together.
-pub(super) type Stock = Vec<(String, Vec<(State, u32)>)>;
+/// What a member's nodes have free, as far as it can be weighed: by resource and state, the nodes by place in its list.
+pub(super) type Stock = BTreeMap<String, BTreeMap<State, BTreeSet<usize>>>;
 
 impl Demand {
     /// Demand as `jobs` show it: what each pod needs, and how many pods. Running and waiting jobs both tell.
@@ -55,14 +57,14 @@ impl Demand {
     /// returns for how many resources it was learned anew.
     pub fn keep_up<'a>(&mut self, snapshot: &Snapshot, jobs: impl IntoIterator<Item = (&'a Need, u32)>) -> usize {
         let nodes = || snapshot.members.iter().flat_map(|member| &member.nodes);
-        let knew = self.models.len();
-        nodes().for_each(|node| self.know_models(node));
-        if self.models.len() != knew {
+        let models = most_common(nodes().flat_map(models_of), MOST_MODELS);
+        if self.models != models {
             // Which models a shape accepts reads otherwise now.
-            self.classes.clear();
+            (self.models, self.classes) = (models, BTreeMap::new());
         }
+        let resources = most_common(nodes().map(|node| (resource_of(node).to_owned(), 1)), MOST_RESOURCES);
         let mut states: BTreeMap<String, HashMap<State, usize>> = BTreeMap::new();
-        for node in nodes() {
+        for node in nodes().filter(|node| resources.iter().any(|name| name == resource_of(node))) {
             if let Some(state) = state(&self.models, node) {
                 *states.entry(resource_of(node).to_owned()).or_default().entry(state).or_default() += 1;
             }
@@ -78,65 +80,91 @@ impl Demand {
         let mut learned = 0;
         for (name, states) in states {
             let mix = mixes.remove(&name).unwrap_or_default();
-            learned += usize::from(self.classes.entry(name).or_default().keep_up(mix, &sorted(states)));
+            let mut states: Vec<(State, usize)> = states.into_iter().collect();
+            // In an order of their own, so that equal input always gives equal decisions.
+            states.sort_unstable();
+            learned += usize::from(self.classes.entry(name).or_default().keep_up(mix, &states));
         }
         learned
     }
 
     /// What can be weighed of a member's nodes.
     pub(super) fn stock(&self, member: &Member) -> Stock {
-        let mut stock: BTreeMap<&str, HashMap<State, u32>> = BTreeMap::new();
-        for node in &member.nodes {
-            if let Some(state) = state(&self.models, node) {
-                *stock.entry(resource_of(node)).or_default().entry(state).or_default() += 1;
+        let mut stock = Stock::default();
+        (0..member.nodes.len()).for_each(|at| self.shelve(&mut stock, member, at));
+        stock
+    }
+
+    /// Puts the nodes of `member` that changed where they belong now.
+    pub(super) fn restock(&self, stock: &mut Stock, member: &Member, changed: &[usize]) {
+        for &at in changed {
+            let resource = resource_of(&member.nodes[at]);
+            if let Some(states) = stock.get_mut(resource) {
+                states.retain(|_, nodes| !nodes.remove(&at) || !nodes.is_empty());
             }
+            self.shelve(stock, member, at);
         }
-        stock.into_iter().map(|(name, states)| (name.to_owned(), sorted(states))).collect()
+    }
+
+    fn shelve(&self, stock: &mut Stock, member: &Member, at: usize) {
+        let node = &member.nodes[at];
+        if let Some(state) = state(&self.models, node) {
+            stock.entry(resource_of(node).to_owned()).or_default().entry(state).or_default().insert(at);
+        }
     }
 
     /// What the market loses if `pods` pods of `need` go to a member with this stock, each where it loses the least; in
     /// millionths of an accelerator. `None` where that can't be told.
     pub(super) fn loss(&mut self, stock: &Stock, need: &Need, pods: u32) -> Option<i64> {
         let shape = self.shape(need)?;
+        if pods == 1 {
+            return Some(-self.best(stock, need, shape)?.2.score);
+        }
+        let weighed = pods.min(MOST_WEIGHED);
+        let (placed, lost) = self.gang(stock, need, shape, weighed);
+        (placed.len() == weighed as usize).then(|| lost.saturating_mul(i64::from(pods)) / i64::from(weighed))
+    }
+
+    /// The nodes of this stock where pods of `need` are best placed one after another, by place in the member's list. Fewer
+    /// than `pods` where nothing is known or they are too many to weigh.
+    pub(super) fn nodes(&mut self, stock: &Stock, need: &Need, pods: u32) -> Vec<usize> {
+        let Some(shape) = self.shape(need) else { return Vec::new() };
+        if pods == 1 {
+            let best = self.best(stock, need, shape);
+            let first = best.and_then(|(name, state, _)| stock.get(&name)?.get(&state)?.first().copied());
+            return first.into_iter().collect();
+        }
+        self.gang(stock, need, shape, pods.min(MOST_WEIGHED)).0
+    }
+
+    /// Places pods one after another; the nodes, and what is lost.
+    fn gang(&mut self, stock: &Stock, need: &Need, shape: Shape, pods: u32) -> (Vec<usize>, i64) {
         let own = stock.iter().filter(|(name, _)| goes_to(need, name));
-        let losses = own.filter_map(|(name, states)| self.classes.get_mut(name)?.loss(states, shape, pods));
-        losses.min()
+        let mut stock: Stock = own.map(|(name, states)| (name.clone(), states.clone())).collect();
+        let (mut placed, mut lost) = (Vec::new(), 0i64);
+        for _ in 0..pods {
+            let Some((name, state, best)) = self.best(&stock, need, shape) else { break };
+            let Some(states) = stock.get_mut(&name) else { break };
+            let Some(node) = states.get_mut(&state).and_then(BTreeSet::pop_first) else { break };
+            states.retain(|_, nodes| !nodes.is_empty());
+            states.entry(state.with(&shape, best.from)).or_default().insert(node);
+            lost = lost.saturating_sub(best.score);
+            placed.push(node);
+        }
+        (placed, lost)
     }
 
-    /// The nodes of `member` where pods of `need` are best placed one after another, by place in its list. Fewer than
-    /// `pods` where nothing is known or they are too many to weigh.
-    pub(super) fn nodes(&mut self, member: &Member, need: &Need, pods: u32) -> Vec<usize> {
-        let mut chosen = Vec::new();
-        let Some(shape) = self.shape(need) else { return chosen };
-        let mut states: Vec<Option<State>> = member.nodes.iter().map(|node| state(&self.models, node)).collect();
-        for _ in 0..pods.min(MOST_WEIGHED) {
-            let mut best: Option<(i64, usize, State)> = None;
-            for (name, class) in
-                self.classes.iter_mut().filter(|(name, class)| goes_to(need, name) && !class.is_blank())
-            {
-                let own = |at: &usize| resource_of(&member.nodes[*at]) == name;
-                for at in (0..states.len()).filter(own) {
-                    let Some(state) = states[at] else { continue };
-                    let Some(found) = class.best(&[(state, 1)], shape) else { continue };
-                    if best.is_none_or(|(score, ..)| found.score > score) {
-                        best = Some((found.score, at, state.with(&shape, found.from)));
-                    }
-                }
-            }
-            let Some((_, at, next)) = best else { return chosen };
-            states[at] = Some(next);
-            chosen.push(at);
-        }
-        chosen
-    }
-
-    fn know_models(&mut self, node: &Node) {
-        for devices in &node.devices {
-            let known = self.models.iter().any(|(name, mib)| *name == devices.model && *mib == devices.memory_mib);
-            if !known && self.models.len() < MOST_MODELS {
-                self.models.push((devices.model.clone(), devices.memory_mib));
+    /// Where a pod is best placed: the resource, and the state of the nodes.
+    fn best(&mut self, stock: &Stock, need: &Need, shape: Shape) -> Option<(String, State, Best)> {
+        let mut best: Option<(&String, State, Best)> = None;
+        for (name, states) in stock.iter().filter(|(name, _)| goes_to(need, name)) {
+            let Some(class) = self.classes.get_mut(name) else { continue };
+            let Some((state, found)) = class.best(states.keys(), shape) else { continue };
+            if best.is_none_or(|(.., best)| found.score > best.score) {
+                best = Some((name, state, found));
             }
         }
+        best.map(|(name, state, best)| (name.clone(), state, best))
     }
 
     /// `None` for what is too large to weigh.
@@ -162,10 +190,6 @@ impl Demand {
 }
 
 impl Class {
-    fn is_blank(&self) -> bool {
-        self.policy.is_blank()
-    }
-
     /// Says whether it learned anew.
     fn keep_up(&mut self, mix: Mix, states: &[(State, usize)]) -> bool {
         let nodes = states.iter().map(|(_, n)| n).sum();
@@ -180,55 +204,32 @@ impl Class {
         learns
     }
 
-    /// What is lost if all the pods go to nodes in these states; `None` if they don't fit or nothing is known.
-    fn loss(&mut self, states: &[(State, u32)], shape: Shape, pods: u32) -> Option<i64> {
-        if self.is_blank() {
+    /// The state where a pod is best placed, the first among equals; `None` if it fits none or nothing is known.
+    fn best<'a>(&mut self, states: impl Iterator<Item = &'a State>, shape: Shape) -> Option<(State, Best)> {
+        if self.policy.is_blank() {
             return None;
         }
-        let weighed = pods.min(MOST_WEIGHED);
-        if weighed == 1 {
-            return Some(-self.best(states, shape)?.score);
-        }
-        let mut states = states.to_vec();
-        let mut lost = 0i64;
-        for _ in 0..weighed {
-            let best = self.best(&states, shape)?;
-            lost = lost.saturating_sub(best.score);
-            states[best.at].1 -= 1;
-            let next = states[best.at].0.with(&shape, best.from);
-            states.push((next, 1));
-        }
-        Some(lost.saturating_mul(i64::from(pods)).checked_div(i64::from(weighed)).unwrap_or(0))
-    }
-
-    /// The state where a pod is best placed, of those that nodes are in; the first among equals.
-    fn best(&mut self, states: &[(State, u32)], shape: Shape) -> Option<Best> {
         if self.scores.len() > MOST_SCORES {
             self.scores.clear();
         }
-        let mut best: Option<Best> = None;
-        for (at, (state, n)) in states.iter().enumerate() {
-            if *n == 0 || !state.fits(&shape) {
-                continue;
-            }
-            let (score, from) = *self.scores.entry((shape, *state)).or_insert_with(|| {
+        let mut best: Option<(State, Best)> = None;
+        for state in states.filter(|state| state.fits(&shape)) {
+            let found = *self.scores.entry((shape, *state)).or_insert_with(|| {
                 let worth = self.policy.worth(state);
                 let choice = self.policy.choose(state, worth, &shape);
-                (choice.score, choice.from)
+                Best { score: choice.score, from: choice.from }
             });
-            if best.is_none_or(|best| score > best.score) {
-                best = Some(Best { at, score, from });
+            if best.is_none_or(|(_, best)| found.score > best.score) {
+                best = Some((*state, found));
             }
         }
         best
     }
 }
 
-/// Where a pod is best placed.
-#[derive(Clone, Copy)]
+/// How good it is to place a pod on a node in some state.
+#[derive(Clone, Copy, Debug)]
 struct Best {
-    /// The state's place in the list.
-    at: usize,
     score: i64,
     /// What the accelerator that it shares has free.
     from: u16,
@@ -258,12 +259,23 @@ fn state(models: &[(String, u64)], node: &Node) -> Option<State> {
     Some(State::new(cpu_milli, memory_mib, u8::try_from(model).ok()?, whole).with_parts(parts))
 }
 
-/// In an order of their own, so that equal input always gives equal decisions.
-fn sorted<N>(states: HashMap<State, N>) -> Vec<(State, N)> {
-    let mut states: Vec<(State, N)> = states.into_iter().collect();
-    states.sort_unstable_by(|(a, _), (b, _)| {
-        let key = |state: &State| (state.model, state.cpu_milli, state.memory_mib, state.free_milli());
-        key(a).cmp(&key(b)).then_with(|| a.free().cmp(b.free()))
-    });
-    states
+/// A node's accelerators by model and memory, and how many of each.
+fn models_of(node: &Node) -> impl Iterator<Item = ((String, u64), u64)> + '_ {
+    node.devices.iter().map(|d| ((d.model.clone(), d.memory_mib), u64::from(d.total)))
+}
+
+/// The most common of `all`, each with its count, in their own order: whatever else a member reports takes no place away
+/// from what many have.
+fn most_common<T: Ord>(all: impl Iterator<Item = (T, u64)>, most: usize) -> Vec<T> {
+    let mut counts: BTreeMap<T, u64> = BTreeMap::new();
+    for (one, count) in all {
+        let sum = counts.entry(one).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    let mut counts: Vec<(T, u64)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.truncate(most);
+    let mut common: Vec<T> = counts.into_iter().map(|(one, _)| one).collect();
+    common.sort();
+    common
 }

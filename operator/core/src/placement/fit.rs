@@ -49,12 +49,16 @@ fn spreads(nodes: &[Node], one_island: bool) -> Vec<Vec<usize>> {
 }
 
 /// How many pods of the gang's need can be on a member together.
-pub(super) fn most(nodes: &[Node], gang: &Gang<'_>) -> u64 {
+pub(super) fn most<'a>(nodes: impl IntoIterator<Item = &'a Node>, gang: &Gang<'_>) -> u64 {
     if !gang.one_island {
         return room(nodes, gang.need);
     }
-    let islands = spreads(nodes, true);
-    islands.iter().map(|island| room(island.iter().map(|&i| &nodes[i]), gang.need)).max().unwrap_or(0)
+    let mut islands: BTreeMap<&str, u64> = BTreeMap::new();
+    for node in nodes.into_iter().filter(|node| !node.island.is_empty()) {
+        let room = islands.entry(&node.island).or_default();
+        *room = room.saturating_add(pods_on(node, gang.need));
+    }
+    islands.into_values().max().unwrap_or(0)
 }
 
 /// Gives back what `pods` pods of `need` took on a node, no more than there is in all.
@@ -141,13 +145,16 @@ pub(super) fn take_pod(node: &mut Node, need: &Need) -> bool {
 }
 
 /// Takes a gang out of a member, fullest nodes first, and of interconnects the one with the least room; what doesn't fit
-/// is not taken.
-pub(super) fn take(member: &mut Member, gang: &Gang<'_>) {
-    let need = gang.need;
+/// is not taken. Returns the nodes, by place in the member's list.
+pub(super) fn take(member: &mut Member, gang: &Gang<'_>) -> Vec<usize> {
+    let (need, mut taken) = (gang.need, Vec::new());
+    if gang.pods == 0 {
+        return taken;
+    }
     let room_in = |nodes: &[usize]| room(nodes.iter().map(|&i| &member.nodes[i]), need);
     let spreads = spreads(&member.nodes, gang.one_island);
     let fitting = spreads.iter().filter(|nodes| room_in(nodes) >= u64::from(gang.pods));
-    let Some(nodes) = fitting.min_by_key(|nodes| room_in(nodes)).or_else(|| spreads.first()) else { return };
+    let Some(nodes) = fitting.min_by_key(|nodes| room_in(nodes)).or_else(|| spreads.first()) else { return taken };
     let mut order = nodes.clone();
     order.sort_by_key(|&i| (devices_free(&member.nodes[i], need), member.nodes[i].cpu_millis, i));
     let mut left = u64::from(gang.pods);
@@ -156,9 +163,42 @@ pub(super) fn take(member: &mut Member, gang: &Gang<'_>) {
         let here = pods_on(node, need).min(left);
         if here > 0 {
             take_from(node, need, here);
+            taken.push(i);
         }
         left -= here;
     }
+    taken
+}
+
+/// Takes out what a gang would use of a member, also where it doesn't fit yet: whole pods as they do, and of what the rest
+/// needs as much as is free, from the nodes that have the most.
+pub(super) fn hold(member: &mut Member, gang: &Gang<'_>) {
+    let (need, fits) = (gang.need, most(&member.nodes, gang).min(u64::from(gang.pods)));
+    let pods = u32::try_from(fits).unwrap_or(gang.pods);
+    take(member, &Gang { pods, ..*gang });
+    let rest = u64::from(gang.pods - pods);
+    let mut devices = u64::from(need.count).saturating_mul(rest);
+    let mut cpu = need.cpu_millis.saturating_mul(rest);
+    let mut memory = need.memory_bytes.saturating_mul(rest);
+    let mut order: Vec<usize> = (0..member.nodes.len()).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(devices_free(&member.nodes[i], need)), i));
+    for i in order {
+        let node = &mut member.nodes[i];
+        take_up_to(&mut node.cpu_millis, &mut cpu);
+        take_up_to(&mut node.memory_bytes, &mut memory);
+        for d in node.devices.iter_mut().filter(|d| need.accepts(d)) {
+            let mut free = u64::from(d.free.min(d.total));
+            take_up_to(&mut free, &mut devices);
+            d.free = u32::try_from(free).unwrap_or(u32::MAX);
+        }
+    }
+}
+
+/// Moves as much as there is of what is wanted.
+fn take_up_to(free: &mut u64, wanted: &mut u64) {
+    let taken = (*free).min(*wanted);
+    *free -= taken;
+    *wanted -= taken;
 }
 
 /// Takes `pods` pods, which fit, out of a node.

@@ -21,6 +21,11 @@ use crate::money::Amount;
 /// Kinds whose ranking is remembered; with more, all are forgotten and ranked again as they are asked.
 const MOST_KINDS: usize = 256;
 
+/// Nodes that a decision names, at most.
+const MOST_NAMED: usize = 16;
+/// What a member loses that can't be weighed: more than any that can, and the same for all.
+const UNWEIGHED: i64 = i64::MAX / 4;
+
 /// Where a job goes, and at what price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -151,29 +156,39 @@ impl<'a> Market<'a> {
         self.answers(request).filter_map(|(member, answer)| Some((member, answer.err()?)))
     }
 
-    /// Takes what `request` uses out of what `member` has free. Returns the names of the nodes that its pods are best
-    /// placed on, each once; none where it makes no difference or that isn't known.
+    /// Takes what `request` uses out of what `member` has free. Returns the names of all nodes that its pods are best placed
+    /// on, each once; none where it makes no difference, isn't known, or is more than can be named.
     pub fn take(&mut self, member: &str, request: &Request) -> Vec<String> {
         let Some(&at) = self.places.get(member) else { return Vec::new() };
         let nodes = self.take_best(at, request);
-        self.stocks[at] = self.demand.stock(&self.members[at]);
         self.versions[at] = self.versions[at].wrapping_add(1);
         self.changed.push(at);
         nodes
     }
 
+    /// Keeps what `request` would use of `member` from everybody else, as far as it is free: room is being made for it there.
+    pub fn hold(&mut self, member: &str, request: &Request) {
+        let Some(&at) = self.places.get(member) else { return };
+        fit::hold(&mut self.members[at], &request.gang());
+        self.stocks[at] = self.demand.stock(&self.members[at]);
+        self.versions[at] = self.versions[at].wrapping_add(1);
+        self.changed.push(at);
+    }
+
     fn take_best(&mut self, at: usize, request: &Request) -> Vec<String> {
         let (member, gang) = (&mut self.members[at], request.gang());
-        // Which of several interconnects a gang is on is the scheduler's to say.
-        let mut chosen = if gang.one_island { Vec::new() } else { self.demand.nodes(member, gang.need, gang.pods) };
+        let mut chosen =
+            if gang.one_island { Vec::new() } else { self.demand.nodes(&self.stocks[at], gang.need, gang.pods) };
         chosen.retain(|&node| fit::take_pod(&mut member.nodes[node], gang.need));
         let rest = gang.pods.saturating_sub(u32::try_from(chosen.len()).unwrap_or(u32::MAX));
-        fit::take(member, &Gang { pods: rest, ..gang });
-        if member.nodes.len() == 1 {
-            return Vec::new();
-        }
+        let weighed = !chosen.is_empty() || gang.one_island;
+        chosen.extend(fit::take(member, &Gang { pods: rest, ..gang }));
         chosen.sort_unstable();
         chosen.dedup();
+        self.demand.restock(&mut self.stocks[at], member, &chosen);
+        if !weighed || member.nodes.len() == 1 || chosen.len() > MOST_NAMED {
+            chosen.clear();
+        }
         chosen.into_iter().map(|node| member.nodes[node].name.clone()).collect()
     }
 
@@ -197,7 +212,8 @@ impl<'a> Market<'a> {
     fn entry(&mut self, at: usize, kind: &Request) -> Option<Entry> {
         let member = &self.members[at];
         let (offer, devices_left) = filter(member, kind, self.now).ok()?;
-        let lost = self.demand.loss(&self.stocks[at], &kind.need, kind.parallelism).unwrap_or(0);
+        // What can't be weighed goes last among equals, or it would pay to be too strange to weigh.
+        let lost = self.demand.loss(&self.stocks[at], &kind.need, kind.parallelism).unwrap_or(UNWEIGHED);
         Some(Entry {
             rate: offer.rate,
             loss: lost.saturating_add(fetching(member, kind)),

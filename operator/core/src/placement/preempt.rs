@@ -4,15 +4,18 @@
 //! one that loses the least work. Work that gave way waits like any other and preempts nobody in turn, so that one
 //! decision never sets off another.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
 
 use super::{
     fit,
-    model::{Gang, Member, Need},
+    model::{Gang, Member, Need, Node},
 };
 
 /// Sets of victims that are looked at before settling for a small one that may not be the smallest.
-const MOST_SETS: usize = 4096;
+const MOST_SETS: usize = 512;
 
 /// Running work on a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub struct Running {
     pub priority: i32,
     /// Whether it asked to be.
     pub preemptible: bool,
-    /// What would be lost: accelerator- or core-milliseconds since the last checkpoint.
-    pub lost_ms: u64,
+    /// What would be lost: what it cost since its last checkpoint, in any one unit.
+    pub lost: u128,
 }
 
 /// Who asks for room.
@@ -52,14 +55,15 @@ pub fn victims(member: &Member, running: &[Running], claimant: &Claimant) -> Opt
     }
     let gives_way = |work: &Running| work.preemptible && work.priority < claimant.priority && !claimant.gave_way;
     let mut candidates: Vec<usize> = (0..running.len()).filter(|&i| gives_way(&running[i])).collect();
-    candidates.sort_by_key(|&i| (running[i].lost_ms, running[i].priority, i));
+    candidates.sort_by_key(|&i| (running[i].lost, running[i].priority, i));
     if !fits(member, running, &candidates, claimant) {
         return None;
     }
     let enough = |set: &[usize]| fits(member, running, set, claimant);
-    let lost = |i: usize| u128::from(running[candidates[i]].lost_ms);
-    let chosen = cheapest(&candidates, lost, enough).unwrap_or_else(|| pruned(&candidates, enough));
-    Some(chosen)
+    let lost = |i: usize| running[candidates[i]].lost;
+    // Of sets that cost the same the first may hold work that costs nothing and is no use.
+    let chosen = cheapest(&candidates, lost, enough).unwrap_or(candidates);
+    Some(pruned(&chosen, enough))
 }
 
 /// The cheapest set that is enough, looking at sets by what they cost: from each, the last member's successor is added,
@@ -102,16 +106,16 @@ fn pruned(candidates: &[usize], enough: impl Fn(&[usize]) -> bool) -> Vec<usize>
     chosen
 }
 
-/// Whether the claimant fits once `leaving` have left.
+/// Whether the claimant fits once `leaving` have left. Only nodes that they leave are looked at anew.
 fn fits(member: &Member, running: &[Running], leaving: &[usize], claimant: &Claimant) -> bool {
-    let mut nodes = member.nodes.clone();
+    let mut left: BTreeMap<usize, Node> = BTreeMap::new();
     for work in leaving.iter().map(|&i| &running[i]) {
-        for &(node, pods) in &work.pods {
-            if let Some(node) = nodes.get_mut(node) {
-                fit::release(node, &work.need, pods);
-            }
+        for &(at, pods) in &work.pods {
+            let Some(node) = member.nodes.get(at) else { continue };
+            fit::release(left.entry(at).or_insert_with(|| node.clone()), &work.need, pods);
         }
     }
+    let nodes = member.nodes.iter().enumerate().map(|(at, node)| left.get(&at).unwrap_or(node));
     let gang = Gang { need: &claimant.need, pods: claimant.pods, one_island: claimant.one_island };
-    fit::most(&nodes, &gang) >= u64::from(claimant.pods)
+    fit::most(nodes, &gang) >= u64::from(claimant.pods)
 }

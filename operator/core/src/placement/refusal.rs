@@ -57,7 +57,15 @@ pub enum Refusal {
 impl Refusal {
     /// Whether the member may take the job later, though neither changes.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Short(_) | Self::Closed(_))
+        // Probes are made again and again, and trust changes with each job.
+        !matches!(
+            self,
+            Self::Constraint { .. }
+                | Self::NotOffered(_)
+                | Self::Price { .. }
+                | Self::Assurance { .. }
+                | Self::Before(_)
+        )
     }
 }
 

@@ -7,6 +7,7 @@ use eai_api::{
     aijob::{self, Attempt, AttemptResult, LeaseState, Network, PastAttempt, Phase},
     condition::{self, AVAILABLE},
     member_report::NodeReport,
+    names::{OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES},
 };
 use eai_core::{
     offer::SignedOffer,
@@ -33,6 +34,10 @@ pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AI
     let accepted = members.iter().filter(|m| m.node.spec.accepted && m.node.metadata.deletion_timestamp.is_none());
     let records = records(jobs.clone());
     let mut snapshot = Snapshot { members: accepted.map(|known| member(known, &records)).collect() };
+    // Before anything is reserved there, which would make a false report look true.
+    for bad in snapshot.take_out_bad() {
+        tracing::debug!(%bad, "what a member reports can't be and isn't counted");
+    }
     let counted: HashMap<String, HashSet<&str>> = members
         .iter()
         .filter_map(|m| Some((m.node.name_any(), m.report?.spec.counted.iter().map(String::as_str).collect())))
@@ -40,7 +45,9 @@ pub fn snapshot<'a>(members: &[Known<'_>], jobs: impl IntoIterator<Item = &'a AI
     for job in jobs {
         let Some(attempt) = job.status.as_ref().and_then(holds_capacity) else { continue };
         let name = attempt.epoch.name(job.metadata.uid.as_deref().unwrap_or_default());
-        let reported = counted.get(&attempt.member).is_some_and(|names| names.contains(name.as_str()));
+        // A member lists what it paused, too, and counts nothing for it until it has started it again.
+        let resumes = job.status.as_ref().is_some_and(|status| status.phase == Phase::Paused);
+        let reported = !resumes && counted.get(&attempt.member).is_some_and(|names| names.contains(name.as_str()));
         if let (false, Ok(request)) = (reported, request(job)) {
             snapshot.reserve(&attempt.member, &request);
         }
@@ -64,12 +71,15 @@ struct Record {
 }
 
 impl Record {
-    fn count(&mut self, result: AttemptResult, reason: &str) {
+    fn count(&mut self, result: AttemptResult, reason: &str, ran: bool) {
         match result {
             // Nothing was begun.
             AttemptResult::Lost if reason == reason::REFUSED || reason == reason::NO_ROOM => {}
             AttemptResult::Lost => self.lost += 1,
-            AttemptResult::Succeeded | AttemptResult::Failed | AttemptResult::Cancelled => self.seen_through += 1,
+            // What was cancelled before it ran shows nothing either.
+            AttemptResult::Succeeded | AttemptResult::Failed | AttemptResult::Cancelled => {
+                self.seen_through += u64::from(ran);
+            }
         }
     }
 
@@ -86,10 +96,12 @@ fn records<'a>(jobs: impl IntoIterator<Item = &'a AIJob>) -> HashMap<&'a str, Re
     let mut records: HashMap<&str, Record> = HashMap::new();
     for status in jobs.into_iter().filter_map(|job| job.status.as_ref()) {
         for past in &status.past_attempts {
-            records.entry(&past.member).or_default().count(past.outcome.result, &past.outcome.reason);
+            let ran = past.usage_ms > 0;
+            records.entry(&past.member).or_default().count(past.outcome.result, &past.outcome.reason, ran);
         }
         if let Some((attempt, outcome)) = status.attempt.as_ref().and_then(|a| Some((a, a.outcome.as_ref()?))) {
-            records.entry(&attempt.member).or_default().count(outcome.result, &outcome.reason);
+            let ran = attempt.usage_ms > 0;
+            records.entry(&attempt.member).or_default().count(outcome.result, &outcome.reason, ran);
         }
     }
     records
@@ -163,9 +175,12 @@ fn node(report: &NodeReport) -> Node {
 pub fn request(job: &AIJob) -> Result<Request, QuantityError> {
     let spec = &job.spec;
     let accelerator = spec.accelerator.as_ref();
+    // A pod with outputs has a container that keeps them beside the work.
+    let (more_cpu, more_memory) =
+        if spec.outputs.is_empty() { (0, 0) } else { (OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES) };
     let need = Need {
-        cpu_millis: parse_milli(&spec.resources.cpu)?,
-        memory_bytes: parse_units(&spec.resources.memory)?,
+        cpu_millis: parse_milli(&spec.resources.cpu)?.saturating_add(more_cpu),
+        memory_bytes: parse_units(&spec.resources.memory)?.saturating_add(more_memory),
         resource: accelerator.map(|a| a.resource.clone()),
         count: accelerator.map_or(0, |a| a.count),
         models: accelerator.map(|a| a.models.clone()).unwrap_or_default(),

@@ -62,6 +62,8 @@ use crate::{
 
 /// Changes are gathered this long before a pass, so that a burst of them costs one.
 const DEBOUNCE: Duration = Duration::from_millis(5);
+/// How often it is tried to write that a job gives way.
+const GIVE_WAY_TRIES: u32 = 3;
 /// Claims written at once.
 const CLAIMS_AT_ONCE: usize = 16;
 /// How often a pass is made when nothing calls for one: offers expire without anyone saying so.
@@ -125,10 +127,7 @@ fn look(hub: &Hub, jobs: &[Arc<AIJob>], now: u64) -> (Snapshot, HashMap<String, 
             Known { node, report, offers }
         })
         .collect();
-    let mut snapshot = members::snapshot(&known, jobs.iter().map(AsRef::as_ref));
-    for bad in snapshot.take_out_bad() {
-        tracing::debug!(%bad, "what a member reports can't be and isn't counted");
-    }
+    let snapshot = members::snapshot(&known, jobs.iter().map(AsRef::as_ref));
     (snapshot, known.into_iter().map(|known| (known.node.name_any(), known.offers)).collect())
 }
 
@@ -225,23 +224,34 @@ async fn carry_out(hub: &Hub, scribe: &Scribe, verdicts: Vec<(&Waiting, Verdict)
         .await;
 }
 
-/// Writes down that `job` gives way to `claimant`. If somebody else wrote the job meanwhile it is dropped: the next pass
-/// looks again.
+/// Writes down that `job` gives way to `claimant`. Somebody else's write comes between easily, for it runs: then it is
+/// looked at and written again.
 async fn give_way(hub: &Hub, job: &AIJob, claimant: &AIJob) {
-    let Some(mut status) = job.status.clone() else { return };
-    let Some(attempt) = &mut status.attempt else { return };
-    let (to, uid) = (claimant.name_any(), claimant.uid().unwrap_or_default());
-    attempt.gave_way = Some(GaveWay { to, uid, since: whole_seconds(Timestamp::now()) });
     let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &job.namespace().unwrap_or_default());
-    match apply::write_status(&api, job, status).await {
-        Ok(written) => {
-            let key = ObjectRef::from_obj(job);
-            tracing::info!(job = %key, to = claimant.name_any(), "gives way");
-            hub.world.jobs.put(written);
-            hub.wake(key);
+    let (to, uid) = (claimant.name_any(), claimant.uid().unwrap_or_default());
+    let gave_way = GaveWay { to, uid, since: whole_seconds(Timestamp::now()) };
+    let mut latest = job.clone();
+    for _ in 0..GIVE_WAY_TRIES {
+        let Some(mut status) = latest.status.clone() else { return };
+        let Some(attempt) = status.attempt.as_mut().filter(|attempt| attempt.outcome.is_none()) else { return };
+        attempt.gave_way = Some(gave_way.clone());
+        match apply::write_status(&api, &latest, status).await {
+            Ok(written) => {
+                let key = ObjectRef::from_obj(job);
+                tracing::info!(job = %key, to = gave_way.to, "gives way");
+                hub.world.jobs.put(written);
+                return hub.wake(key);
+            }
+            Err(WriteError::Conflict) => hub.metrics.conflict("give way"),
+            Err(error) => {
+                tracing::warn!(job = job.name_any(), %error, "that a job gives way couldn't be written");
+                return;
+            }
         }
-        Err(WriteError::Conflict | WriteError::Gone) => hub.metrics.conflict("give way"),
-        Err(error) => tracing::warn!(job = job.name_any(), %error, "that a job gives way couldn't be written"),
+        match api.get(&job.name_any()).await {
+            Ok(read) if read.metadata.uid == job.metadata.uid => latest = read,
+            _ => return,
+        }
     }
 }
 

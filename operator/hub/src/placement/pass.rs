@@ -7,7 +7,10 @@
 //!
 //! Within a pass capacity and money only shrink, so a request that was refused once is refused again without a look.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use eai_api::AIJob;
 use eai_chain::NamespaceId;
@@ -15,7 +18,7 @@ use eai_core::{
     metering::MilliUnits,
     money::Amount,
     offer::SignedOffer,
-    placement::{Decision, Market, Refusal, Request, Turns},
+    placement::{Constraint, Decision, Market, Refusal, Request, Turns},
 };
 
 use super::{
@@ -78,18 +81,23 @@ pub fn pass<'a>(mut world: World<'_>, lines: &'a Lines) -> Vec<(&'a Waiting, Ver
     let mut refused: HashMap<Request, Vec<String>> = HashMap::new();
     let mut turns = Turns::new(&lines.queues, &lines.total);
     let mut verdicts = Vec::new();
-    // Room that was made is its namespace's own, so whom it was made for takes nobody's turn.
+    // Room that was made is its namespace's own, so whom it was made for takes it, and nothing else, before anybody's turn.
+    let mut claimed = HashSet::new();
     for waiting in lines.jobs.iter().flatten() {
-        if world.field.is_claimant(uid(waiting)) {
-            verdicts.push((waiting, one(&mut world, &mut refused, waiting)));
+        let Some(on) = world.field.made_on(uid(waiting)).map(ToOwned::to_owned) else { continue };
+        let verdict = one(&mut world, &mut refused, waiting, Some(&on));
+        if matches!(verdict, Verdict::Claim(_)) {
+            claimed.insert(uid(waiting));
+            verdicts.push((waiting, verdict));
         }
     }
     while let Some(turn) = turns.next() {
         let waiting = &lines.jobs[turn.queue][turn.job];
-        if world.field.is_claimant(uid(waiting)) {
+        if claimed.contains(uid(waiting)) {
+            turns.placed();
             continue;
         }
-        let verdict = one(&mut world, &mut refused, waiting);
+        let verdict = one(&mut world, &mut refused, waiting, None);
         if matches!(verdict, Verdict::Claim(_)) {
             turns.placed();
         }
@@ -110,9 +118,15 @@ fn beyond() -> Verdict {
     Verdict::Wait(Say::Blocked { reason: "TooManyWaiting", message }, Vec::new())
 }
 
-fn one(world: &mut World<'_>, refused: &mut HashMap<Request, Vec<String>>, waiting: &Waiting) -> Verdict {
+/// Decides about one job; where it is to be placed `on` one member alone, it is claimed there or nothing is said.
+fn one(
+    world: &mut World<'_>,
+    refused: &mut HashMap<Request, Vec<String>>,
+    waiting: &Waiting,
+    on: Option<&str>,
+) -> Verdict {
     let job = waiting.job.as_ref();
-    let (request, units) = match (members::request(job), money::gang_units(&job.spec)) {
+    let (mut request, units) = match (members::request(job), money::gang_units(&job.spec)) {
         (Ok(request), Ok(units)) => (request, units),
         (Err(error), _) | (_, Err(error)) => {
             return Verdict::Wait(
@@ -130,24 +144,48 @@ fn one(world: &mut World<'_>, refused: &mut HashMap<Request, Vec<String>>, waiti
     if let Some(say) = unpayable(world, waiting, &request, units) {
         return Verdict::Wait(say, Vec::new());
     }
+    if let Some(on) = on {
+        request.constraints.push(Constraint { attribute: "member", allowed: vec![on.to_owned()] });
+        let decision = world.market.decide(&request);
+        return decision.map_or(Verdict::Unknown, |decision| claim(world, waiting, &request, units, decision));
+    }
     // Whom it failed on before makes no difference to who takes it at all.
     let key = Request { avoid: Vec::new(), ..request.clone() };
     if let Some(lines) = refused.get(&key).filter(|_| !world.field.may_help(job)) {
         return no_member(lines.clone());
     }
     if let Some(decision) = world.market.decide(&request) {
-        return claim(world, waiting, &request, units, decision);
+        let verdict = claim(world, waiting, &request, units, decision);
+        if matches!(verdict, Verdict::Claim(_)) || request.avoid.is_empty() {
+            return verdict;
+        }
+        // It can't be paid there; a member that failed it before may be cheaper.
+        let any = Request { avoid: Vec::new(), ..request };
+        return world.market.decide(&any).map_or(verdict, |cheapest| claim(world, waiting, &any, units, cheapest));
     }
     let refusals: Vec<(&str, Refusal)> = world.market.refusals(&request).collect();
     if let Some(why) = for_good(&refusals) {
         return Verdict::GiveUp(Say::RefusedByAll { why });
     }
     let lines = lines(&refusals);
-    let making = world.field.make_room(job, &request, &refusals, world.market.members());
+    let (till, payer, rules) = (&world.till, job.spec.payment.account, world.rules);
+    let payable = |rate: Amount| {
+        let hold = first_hold(job, rate, units, rules);
+        too_small(job, rate, units, hold).is_none() && till.check(payer, waiting.namespace, rate, hold).is_ok()
+    };
+    let making = world.field.make_room(job, &request, &refusals, world.market.members(), payable);
+    drop(refusals);
     refused.insert(key, lines.clone());
     match making {
-        Some(Making::Ask(member, jobs)) => Verdict::MakeRoom(jobs.clone(), making_room(member, &jobs), lines),
-        Some(Making::Wait(member, jobs)) => Verdict::Wait(making_room(member, &jobs), lines),
+        // What is free there already is kept for it: with what they leave it makes the room.
+        Some(Making::Ask(member, jobs)) => {
+            world.market.hold(&member, &request);
+            Verdict::MakeRoom(jobs.clone(), making_room(member, &jobs), lines)
+        }
+        Some(Making::Wait(member, jobs)) => {
+            world.market.hold(&member, &request);
+            Verdict::Wait(making_room(member, &jobs), lines)
+        }
         None => no_member(lines),
     }
 }

@@ -14,7 +14,8 @@ use eai_api::{
     aijob::{Attempt, GaveWay, LeaseState},
 };
 use eai_core::{
-    metering::{MilliUnits, usage},
+    metering::{MilliUnits, cost, usage},
+    money::Amount,
     placement::{Claimant, Member, Refusal, Request, Running, victims},
 };
 use kube::ResourceExt as _;
@@ -25,6 +26,8 @@ use super::members;
 pub const KEPT_SECONDS: i64 = 300;
 /// Seconds after which a job may give way again.
 const REST_SECONDS: i64 = 3600;
+/// Jobs of one namespace for which room is looked for in a pass.
+const MOST_LOOKS: u32 = 32;
 
 /// Work that may give way, by namespace and member.
 #[derive(Default)]
@@ -34,6 +37,8 @@ pub struct Field {
     leaving: HashMap<String, Vec<Arc<AIJob>>>,
     /// Who gives way in this pass.
     asked: HashSet<String>,
+    /// How often room was looked for in this pass, by namespace.
+    looks: HashMap<String, u32>,
     now_ms: u64,
 }
 
@@ -74,26 +79,42 @@ impl Field {
         self.leaving.contains_key(uid)
     }
 
-    /// Whether anybody in the job's namespace may give way, or did to it.
+    /// The member on which room was made for the job with this UID.
+    pub fn made_on(&self, uid: &str) -> Option<&str> {
+        self.leaving.get(uid)?.iter().find_map(|job| live(job)).map(|attempt| attempt.member.as_str())
+    }
+
+    /// Whether anybody in the job's namespace may give way, or did to it, as far as that is still looked at.
     pub fn may_help(&self, job: &AIJob) -> bool {
-        let namespace = job.metadata.namespace.as_deref();
-        self.running.keys().any(|(of, _)| Some(of.as_str()) == namespace)
+        let namespace = job.metadata.namespace.as_deref().unwrap_or_default();
+        let looks = self.looks.get(namespace).copied().unwrap_or(0) < MOST_LOOKS;
+        (looks && self.running.keys().any(|(of, _)| of == namespace))
             || job.metadata.uid.as_deref().is_some_and(|uid| self.is_claimant(uid))
     }
 
-    /// Room for `job`, which fits nowhere for these reasons; `None` if nobody gives way to it.
+    /// Room for `job`, which fits nowhere for these reasons, on a member at whose rate it can be paid; `None` if nobody
+    /// gives way to it.
     pub fn make_room(
         &mut self,
         job: &AIJob,
         request: &Request,
         refusals: &[(&str, Refusal)],
         all: &[Member],
+        payable: impl Fn(Amount) -> bool,
     ) -> Option<Making> {
         let uid = job.uid().unwrap_or_default();
         if let Some(leaving) = self.leaving.get(&uid) {
-            let member = leaving.iter().find_map(|job| live(job)).map(|attempt| attempt.member.clone());
-            return Some(Making::Wait(member.unwrap_or_default(), leaving.clone()));
+            return Some(Making::Wait(self.made_on(&uid).unwrap_or_default().to_owned(), leaving.clone()));
         }
+        let namespace = job.namespace().unwrap_or_default();
+        let own: HashSet<&str> =
+            self.running.keys().filter(|(of, _)| *of == namespace).map(|(_, m)| m.as_str()).collect();
+        let looks = self.looks.entry(namespace.clone()).or_default();
+        // So that one namespace's crowd doesn't hold up the pass.
+        if own.is_empty() || *looks >= MOST_LOOKS {
+            return None;
+        }
+        *looks += 1;
         let claimant = Claimant {
             need: request.need.clone(),
             pods: request.parallelism,
@@ -102,13 +123,15 @@ impl Field {
             // What gave way itself goes on where it is, and is never here.
             gave_way: false,
         };
-        let namespace = job.namespace().unwrap_or_default();
         let short = refusals.iter().filter(|(_, refusal)| matches!(refusal, Refusal::Short(_))).map(|(name, _)| *name);
-        let members = short.filter_map(|name| all.iter().find(|member| member.name == name));
+        let short: HashSet<&str> = short.filter(|name| own.contains(name)).collect();
+        let class = request.need.class();
+        let paid = |member: &&Member| member.offers.get(&class).is_some_and(|offer| payable(offer.rate));
+        let members = all.iter().filter(|member| short.contains(member.name.as_str())).filter(paid);
         let sets = members.filter_map(|member| {
             let (jobs, running) = self.on(&namespace, member);
             let chosen = victims(member, &running, &claimant).filter(|chosen| !chosen.is_empty())?;
-            let lost = chosen.iter().map(|&i| u128::from(running[i].lost_ms)).sum::<u128>();
+            let lost = chosen.iter().map(|&i| running[i].lost).sum::<u128>();
             Some((lost, &member.name, chosen.into_iter().map(|i| jobs[i].clone()).collect::<Vec<_>>()))
         });
         let (_, member, jobs) = sets.min_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)))?;
@@ -137,7 +160,8 @@ impl Field {
             pods: vec![(node, request.parallelism)],
             priority: job.spec.priority,
             preemptible: job.spec.preemptible,
-            lost_ms: usage(MilliUnits(attempt.milli_units), ran_ms).0,
+            // In money, which is the same unit for accelerators and cores.
+            lost: cost(attempt.rate, usage(MilliUnits(attempt.milli_units), ran_ms)).wei(),
         })
     }
 }

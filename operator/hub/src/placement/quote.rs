@@ -115,11 +115,22 @@ async fn quote(hub: &Hub, job: AIJob) -> Quote {
     let Some(namespace) = namespace else {
         return waits("UnknownNamespace", "The hub doesn't know the namespace yet; try again.".to_owned(), Vec::new());
     };
+    if let Some(why) = cannot_be(&job) {
+        return waits("Invalid", why, Vec::new());
+    }
+    if !super::waits(&job, Timestamp::now()) {
+        let why =
+            "It would wait for nothing: spec.suspend holds it back, spec.cancel ends it, or its deadline has passed.";
+        return waits("HeldBack", why.to_owned(), Vec::new());
+    }
     let (now, jobs) = (unix_seconds(Timestamp::now()), hub.world.jobs.all());
     let request = match members::request(&job) {
         Ok(request) => request,
         Err(error) => return waits("BadQuantity", format!("spec.resources: {error}."), Vec::new()),
     };
+    if let Err(bad) = request.check() {
+        return waits("BadQuantity", format!("spec: {bad}."), Vec::new());
+    }
     let till = till(hub, &jobs, (job.spec.payment.account, namespace)).await;
     let (snapshot, offers) = look(hub, &jobs, now);
     let waiting = vec![Waiting { job: Arc::new(job), namespace }];
@@ -158,6 +169,21 @@ async fn till(hub: &Hub, jobs: &[Arc<AIJob>], (payer, namespace): Purse) -> Till
     }
     set_aside(hub, jobs, &mut till);
     till
+}
+
+/// What an AIJob can't have, which its definition would refuse: a question needn't have been checked by the API server.
+fn cannot_be(job: &AIJob) -> Option<String> {
+    let (placement, none) = (&job.spec.placement, Vec::new());
+    let models = job.spec.accelerator.as_ref().map_or(&none, |accelerator| &accelerator.models);
+    let lists = [
+        ("spec.placement.regions", &placement.regions),
+        ("spec.placement.members", &placement.members),
+        ("spec.accelerator.models", models),
+    ];
+    let long = lists.iter().find(|(_, list)| list.len() > 64 || list.iter().any(|text| text.len() > 256));
+    let many = placement.forms.len() > 8 || placement.sites.len() > 8;
+    long.map(|(field, _)| format!("{field} is longer than an AIJob's can be."))
+        .or_else(|| many.then(|| "spec.placement is longer than an AIJob's can be.".to_owned()))
 }
 
 /// What members say, those that take the job first, cheapest first.

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use eai_api::{
     aijob::{Accelerator, Network},
     assignment::Workload,
-    names::{ASSIGNMENT_LABEL, METERING_FINALIZER, OUTPUT_DIR, WORK_CONTAINER},
+    names::{
+        ASSIGNMENT_LABEL, METERING_FINALIZER, OUTPUT_DIR, OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES, WORK_CONTAINER,
+    },
 };
 use k8s_openapi::{
     api::core::v1::{
@@ -37,10 +39,6 @@ pub const GRACE_SECONDS: i64 = 30;
 const HOSTNAME: &str = "kubernetes.io/hostname";
 /// The label that network policies select work by.
 pub const NETWORK_LABEL: &str = "eai.network/network";
-/// What a pod's outputs container may use beside its work.
-pub const SIDECAR_CPU_MILLIS: u64 = 10;
-/// The same, in bytes of memory.
-pub const SIDECAR_MEMORY: u64 = 64 << 20;
 
 /// The template of an attempt's pods. `labels` are the attempt's; `secrets` are names of variables in the Secret
 /// `secret`.
@@ -148,7 +146,7 @@ fn containers(workload: &Workload, config: &Config, secret: &str, secrets: &[Str
 }
 
 fn outputs_container(config: &Config) -> Container {
-    let memory = Quantity(SIDECAR_MEMORY.to_string());
+    let memory = Quantity(OUTPUTS_MEMORY_BYTES.to_string());
     let amounts = |cpu: &str| {
         BTreeMap::from([("cpu".to_owned(), Quantity(cpu.to_owned())), ("memory".to_owned(), memory.clone())])
     };
@@ -159,7 +157,7 @@ fn outputs_container(config: &Config) -> Container {
         command: Some(vec![config.agent_binary.clone(), "outputs".to_owned()]),
         // It sleeps while the work runs, and then hashes and copies files: little is set aside, a core may be used.
         resources: Some(ResourceRequirements {
-            requests: Some(amounts(&format!("{SIDECAR_CPU_MILLIS}m"))),
+            requests: Some(amounts(&format!("{OUTPUTS_CPU_MILLIS}m"))),
             limits: Some(amounts("1")),
             ..ResourceRequirements::default()
         }),

@@ -26,6 +26,7 @@ mod tests;
 
 pub use engine::Engine;
 pub use fill::Fill;
+pub(super) use hash::FastHash;
 pub use mix::Mix;
 pub use packer::{Choice, Packer, Placement, Policy};
 pub use shape::{MOST_DEVICES, Models, Shape, ShapeId, WHOLE};

@@ -9,7 +9,7 @@ pub(super) const CPU_STEP_MILLI: u32 = 500;
 
 /// What a node has free. Accelerators are kept in ascending order of what they have free, those with nothing left out,
 /// because which is which makes no difference; so equal states are interchangeable nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
     /// Cores, in thousandths.
     pub cpu_milli: u32,

@@ -77,3 +77,28 @@ fn what_was_learned_stays_until_jobs_or_nodes_are_others() {
     assert_eq!(lessons(&one, jobs(40, 20)), 1, "another mix");
     assert_eq!(lessons(&two, jobs(40, 20)), 1, "another node");
 }
+
+/// What can't be weighed doesn't win a tie by that, and what one member reports takes no place from what all have.
+#[test]
+fn strange_members_gain_nothing() {
+    let strange = |models: usize| {
+        let mut node = machine(4000, 4, 4);
+        node.devices =
+            (0..models).map(|i| crate::placement::Devices { model: format!("junk{i}"), ..gpus(1, 1) }).collect();
+        node
+    };
+    let wide = || machine(64_000, 1, 1);
+    let jobs = [(gang(1), 20), (request(0, 1).need, 20)];
+    let goes = |strange: Node| {
+        let nodes = vec![machine(4000, 4, 4), machine(4000, 4, 4), strange];
+        let mut snapshot = Snapshot { members: vec![member("a", 5, nodes), member("b", 5, vec![wide(), wide()])] };
+        let mut demand = Demand::new(&snapshot, jobs.iter().map(|(need, pods)| (need, *pods)));
+        decide_ahead(&mut snapshot, &request(0, 1), NOW, &mut demand).unwrap().member
+    };
+    assert_eq!(goes(machine(4000, 4, 4)), "b");
+    assert_eq!(goes(strange(64)), "b", "64 models of one member");
+    let mut huge =
+        Snapshot { members: vec![member("a", 5, vec![machine(4000, 17, 17)]), member("b", 5, vec![wide()])] };
+    let mut demand = Demand::new(&huge, jobs.iter().map(|(need, pods)| (need, *pods)));
+    assert_eq!(decide_ahead(&mut huge, &request(0, 1), NOW, &mut demand).unwrap().member, "b", "too large to weigh");
+}

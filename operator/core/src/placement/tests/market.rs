@@ -59,12 +59,21 @@ fn pods_go_to_the_nodes_that_are_missed_least() {
     assert_eq!(market.take("a", &request(0, 2)), ["wide"]);
     assert_eq!(market.members()[0].nodes[0].cpu_millis, 4000);
     let rest: Vec<String> = market.take("a", &request(0, 70));
-    assert_eq!(
-        (rest, market.members()[0].nodes.iter().map(|n| n.cpu_millis).sum::<u64>()),
-        (vec!["wide".to_owned()], 0)
-    );
+    assert_eq!(rest, ["tight", "wide"], "all that it is on");
+    assert_eq!(market.members()[0].nodes.iter().map(|n| n.cpu_millis).sum::<u64>(), 0);
     let mut nothing = Demand::default();
     assert!(Market::new(snapshot, &mut nothing, NOW).take("a", &request(0, 2)).is_empty(), "nothing is known");
+}
+
+#[test]
+fn what_is_held_is_nobodys_and_no_more_than_is_wanted() {
+    let mut demand = Demand::default();
+    let mut market = market(vec![member("a", 5, vec![node(1), node(2)])], &mut demand);
+    market.hold("a", &request(4, 1));
+    assert_eq!(market.decide(&request(1, 1)), None, "all three, though four are wanted");
+    assert!(market.decide(&request(0, 15)).is_some(), "of cores only what it wants");
+    assert!(market.decide(&request(0, 16)).is_none());
+    market.hold("nobody", &request(4, 1));
 }
 
 /// At one price work goes where its image is, unless it runs for so long that fetching is nothing.

@@ -15,8 +15,8 @@ fn full(nodes: usize, total: u32) -> Member {
     Member { nodes: vec![node; nodes], ..Member::default() }
 }
 
-fn work(node: usize, count: u32, priority: i32, lost_ms: u64) -> Running {
-    Running { need: need(count), pods: vec![(node, 1)], priority, preemptible: true, lost_ms }
+fn work(node: usize, count: u32, priority: i32, lost: u128) -> Running {
+    Running { need: need(count), pods: vec![(node, 1)], priority, preemptible: true, lost }
 }
 
 fn claimant(count: u32, pods: u32, priority: i32) -> Claimant {
@@ -37,6 +37,16 @@ fn one_dear_job_or_two_cheap_ones() {
     assert_eq!(victims(&full(2, 2), &running, &claimant(2, 1, 5)), Some(vec![0, 1]));
     let dearer = [work(0, 1, 0, 10), work(0, 1, 0, 13), work(1, 2, 0, 22)];
     assert_eq!(victims(&full(2, 2), &dearer, &claimant(2, 1, 5)), Some(vec![2]));
+}
+
+/// Work that has just begun costs nothing, and yet nobody is asked whose leaving is of no use.
+#[test]
+fn nobody_gives_way_who_needs_not() {
+    let running = [work(0, 4, 0, 0), work(1, 4, 0, 5)];
+    let mut member = full(2, 4);
+    member.nodes[0].cpu_millis = 0;
+    let starved = Claimant { need: Need { cpu_millis: 50_000, ..need(4) }, ..claimant(4, 1, 5) };
+    assert_eq!(victims(&member, &running, &starved), Some(vec![1]));
 }
 
 #[test]
@@ -70,7 +80,7 @@ proptest! {
     /// of candidates would.
     #[test]
     fn victims_are_enough_and_needed(
-        jobs in prop::collection::vec((0usize..3, 1u32..4, 0i32..4, any::<bool>(), 0u64..100), 0..8),
+        jobs in prop::collection::vec((0usize..3, 1u32..4, 0i32..4, any::<bool>(), 0u128..100), 0..8),
         count in 1u32..5,
         pods in 1u32..3,
         priority in 0i32..5,
@@ -81,9 +91,9 @@ proptest! {
         }
         let running: Vec<Running> = jobs
             .iter()
-            .map(|&(node, count, priority, preemptible, lost_ms)| {
+            .map(|&(node, count, priority, preemptible, lost)| {
                 member.nodes[node].devices[0].total += count;
-                Running { preemptible, ..work(node, count, priority, lost_ms) }
+                Running { preemptible, ..work(node, count, priority, lost) }
             })
             .collect();
         let claimant = claimant(count, pods, priority);
@@ -96,7 +106,7 @@ proptest! {
             }
             free.iter().map(|f| f / count).sum::<u32>() >= pods
         };
-        let cost = |set: &[usize]| set.iter().map(|&i| running[i].lost_ms).sum::<u64>();
+        let cost = |set: &[usize]| set.iter().map(|&i| running[i].lost).sum::<u128>();
         let sets = (0u32..1 << candidates.len()).map(|bits| {
             candidates.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, &c)| c).collect::<Vec<_>>()
         });
@@ -105,6 +115,10 @@ proptest! {
         prop_assert_eq!(chosen.as_ref().map(|set| cost(set)), best);
         if let Some(chosen) = chosen {
             prop_assert!(chosen.iter().all(|i| candidates.contains(i)));
+            for spared in &chosen {
+                let rest: Vec<usize> = chosen.iter().copied().filter(|i| i != spared).collect();
+                prop_assert!(!enough(&rest), "{spared} needn't give way");
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ fn capacity_is_handed_out_once() {
 
 #[test]
 fn a_thousand_jobs_on_a_deposit_for_ten_start_ten() {
-    let mut pass = Pass::over(vec![member("home", 2000, "36")]);
+    let mut pass = Pass::over(vec![member("home", 1000, "36")]);
     pass.funds = Some(Funds { free: eai("10.5"), grant: grant() });
     let jobs: Vec<AIJob> = (0..1000).map(|i| job(&format!("j{i:04}"), 0)).collect();
     let verdicts = pass.run(&jobs);
@@ -98,6 +98,9 @@ fn work_that_is_paused_gives_its_capacity_up_until_it_is_to_run_again() {
     assert_eq!(claims(&pass.run(&[job("next", 1)])), ["home"]);
     pass.others[0].status.as_mut().unwrap().attempt.as_mut().unwrap().held_since = None;
     assert_eq!(claims(&pass.run(&[job("next", 1)])), ["-"], "it is about to run again");
+    let attempt = pass.others[0].status.as_ref().unwrap().attempt.as_ref().unwrap();
+    pass.members[0].1.spec.counted = vec![attempt.epoch.name("other")];
+    assert_eq!(claims(&pass.run(&[job("next", 1)])), ["-"], "a member lists what it paused, and counts nothing for it");
 }
 
 #[test]
@@ -232,6 +235,7 @@ fn ended_on(name: &str, member: &str, result: AttemptResult, why: &str) -> AIJob
     let mut ended = job(name, 0);
     let status = past(member, why, result, "0");
     ended.status = Some(eai_api::AIJobStatus { phase: Phase::Failed, ..status });
+    ended.status.as_mut().unwrap().past_attempts[0].usage_ms = 1;
     ended
 }
 
@@ -243,6 +247,9 @@ fn a_member_is_trusted_by_what_it_saw_through() {
     pass.others = lost.collect();
     pass.others.push(ended_on("ok", "flaky", AttemptResult::Failed, reason::WORK_FAILED));
     pass.others.push(ended_on("no", "flaky", AttemptResult::Lost, reason::REFUSED));
+    let mut idle = ended_on("idle", "flaky", AttemptResult::Cancelled, reason::CANCELLED);
+    idle.status.as_mut().unwrap().past_attempts[0].usage_ms = 0;
+    pass.others.push(idle);
     let wants = |trust| {
         let mut job = job("a", 0);
         job.spec.placement.minimum_trust = trust;
@@ -322,4 +329,15 @@ fn what_can_never_be_is_refused_by_its_field_and_the_rest_goes_on() {
         ("BadQuantity", "spec: accelerator.count: 5000 is more than 1024.".to_owned())
     );
     assert_eq!(claims(&verdicts), ["-", "home"]);
+}
+
+/// The member that failed it before is cheaper, and what the payer has is enough for that one alone.
+#[test]
+fn a_job_that_can_only_be_paid_where_it_failed_before_goes_there() {
+    let mut again = job("again", 0);
+    again.status = Some(past("cheap", reason::WORK_LOST, AttemptResult::Lost, "0"));
+    let mut pass = Pass::over(vec![member("cheap", 1, "10"), member("dear", 1, "30")]);
+    assert_eq!(claims(&pass.run(&[again.clone()])), ["dear"]);
+    pass.funds = Some(Funds { free: eai("0.5"), grant: grant() });
+    assert_eq!(claims(&pass.run(&[again])), ["cheap"]);
 }

@@ -121,3 +121,34 @@ fn on_several_nodes_only_work_whose_node_is_known_gives_way() {
     let pass = Pass { others: vec![known, unknown], ..Pass::over(vec![(node, report)]) };
     assert_eq!(asked(&pass.run(&[important("a", 1)])[0]), ["known"]);
 }
+
+/// What is free beside those who leave is kept for the job, too: nobody takes it in the meantime.
+#[test]
+fn what_is_free_already_is_kept_with_it() {
+    let mut two = important("two", 1);
+    two.spec.accelerator.as_mut().unwrap().count = 2;
+    let pass = full(vec![running("short", 10)]);
+    let verdicts = pass.run(&[two, job("other", 9)]);
+    assert_eq!((asked(&verdicts[0]), word(&verdicts[1])), (vec!["short"], "NoMemberFits"));
+}
+
+#[test]
+fn nobody_gives_way_to_what_cannot_be_paid_there() {
+    let mut pass = full(vec![running("short", 10), running("long", 90)]);
+    let mut cheap = member("cheap", 0, "1");
+    cheap.1.spec.nodes[0].accelerators[0].total = 1;
+    pass.members.push(cheap);
+    pass.funds = Some(Funds { free: eai("0.1"), grant: grant() });
+    assert_eq!(word(&pass.run(&[important("a", 1)])[0]), "NoMemberFits", "home's rate takes ten times as much");
+}
+
+/// Room that others made is no ticket to what is free elsewhere before another namespace's turn.
+#[test]
+fn who_has_room_made_for_it_waits_its_turn_elsewhere() {
+    let leaving = gave_way(running("short", 10), "a", 20);
+    let mut elder = job("elder", 0);
+    elder.metadata.namespace = Some("elsewhere".to_owned());
+    let mut pass = full(vec![running("long", 90), leaving]);
+    pass.members.push(member("cloud", 1, "36"));
+    assert_eq!(claims(&pass.run(&[important("a", 1), elder])), ["-", "cloud"]);
+}
