@@ -113,10 +113,9 @@ impl Demand {
         }
     }
 
-    /// What the market loses if `pods` pods of `need` go to a member with this stock, each where it loses the least; in
+    /// What the market loses if `pods` pods of `need`, which has this shape, go to a member with this stock, each where it loses the least; in
     /// millionths of an accelerator. `None` where that can't be told.
-    pub(super) fn loss(&mut self, stock: &Stock, need: &Need, pods: u32) -> Option<i64> {
-        let shape = self.shape(need)?;
+    pub(super) fn loss(&mut self, stock: &Stock, need: &Need, shape: Shape, pods: u32) -> Option<i64> {
         if pods == 1 {
             return Some(-self.best(stock, need, shape)?.2.score);
         }
@@ -168,7 +167,7 @@ impl Demand {
     }
 
     /// `None` for what is too large to weigh.
-    fn shape(&self, need: &Need) -> Option<Shape> {
+    pub(super) fn shape(&self, need: &Need) -> Option<Shape> {
         let devices = u8::try_from(need.count).ok().filter(|&n| usize::from(n) <= MOST_DEVICES)?;
         let accepts = |(model, memory_mib): &(String, u64)| {
             let resource = need.resource.clone().unwrap_or_default();

@@ -5,9 +5,11 @@ use super::{
     model::{Member, Offered, Request},
     refusal::Refusal,
 };
+use crate::class::Class;
 
-/// The member's offer and the accelerators that would be left, or why it doesn't take the job at `now` (Unix seconds).
-pub(super) fn filter(member: &Member, request: &Request, now: u64) -> Result<(Offered, u64), Refusal> {
+/// The member's offer for `class`, the request's, and the accelerators that would be left; or why it doesn't take the job at
+/// `now` (Unix seconds).
+pub(super) fn filter(member: &Member, request: &Request, class: &Class, now: u64) -> Result<(Offered, u64), Refusal> {
     if let Some(why) = &member.closed {
         return Err(Refusal::Closed(why.clone()));
     }
@@ -25,7 +27,7 @@ pub(super) fn filter(member: &Member, request: &Request, now: u64) -> Result<(Of
     if member.trust < request.least_trust {
         return Err(Refusal::Trust { has: member.trust, wanted: request.least_trust });
     }
-    let offer = offer(member, request, now)?;
+    let offer = offer(member, request, class, now)?;
     let left = fit(member, &request.gang()).map_err(Refusal::Short)?;
     Ok((offer, left))
 }
@@ -41,11 +43,10 @@ fn constraints(member: &Member, request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn offer(member: &Member, request: &Request, now: u64) -> Result<Offered, Refusal> {
-    let class = request.need.class();
-    let Some(offer) = member.offers.get(&class).copied() else { return Err(Refusal::NotOffered(class)) };
+fn offer(member: &Member, request: &Request, class: &Class, now: u64) -> Result<Offered, Refusal> {
+    let Some(offer) = member.offers.get(class).copied() else { return Err(Refusal::NotOffered(class.clone())) };
     if offer.valid_until <= now {
-        return Err(Refusal::OfferExpired(class));
+        return Err(Refusal::OfferExpired(class.clone()));
     }
     if offer.rate > request.max_price {
         return Err(Refusal::Price { asks: offer.rate, pays: request.max_price });

@@ -14,12 +14,13 @@ use super::{
     filter::filter,
     fit,
     model::{Gang, Member, Offered, Request, Snapshot},
+    pack::Shape,
     refusal::Refusal,
 };
-use crate::money::Amount;
+use crate::{class::Class, money::Amount};
 
-/// Kinds whose ranking is remembered; with more, all are forgotten and ranked again as they are asked.
-const MOST_KINDS: usize = 256;
+/// Members in rankings that are remembered, some 50 MB; with more, all are forgotten and ranked again as they are asked.
+const MOST_RANKED: usize = 1 << 19;
 
 /// Nodes that a decision names, at most.
 const MOST_NAMED: usize = 16;
@@ -108,7 +109,8 @@ impl<'a> Market<'a> {
     /// left over, then the name.
     pub fn decide(&mut self, request: &Request) -> Option<Decision> {
         let kind = Request { avoid: Vec::new(), refused: BTreeMap::new(), ..request.clone() };
-        if self.kinds.len() >= MOST_KINDS && !self.kinds.contains_key(&kind) {
+        let most = MOST_RANKED / self.members.len().max(1);
+        if self.kinds.len() >= most.max(1) && !self.kinds.contains_key(&kind) {
             self.kinds.clear();
         }
         let mut ranking = self.kinds.remove(&kind).unwrap_or_default();
@@ -142,11 +144,11 @@ impl<'a> Market<'a> {
         &'b self,
         request: &'b Request,
     ) -> impl Iterator<Item = (&'b str, Result<Offered, Refusal>)> + 'b {
-        let mut order: Vec<&Member> = self.members.iter().collect();
+        let (mut order, class): (Vec<&Member>, _) = (self.members.iter().collect(), request.need.class());
         order.sort_by(|a, b| a.name.cmp(&b.name));
-        order.into_iter().map(|member| {
+        order.into_iter().map(move |member| {
             let before = request.refused.get(&member.name).cloned().map(Refusal::Before);
-            let answer = before.map_or_else(|| filter(member, request, self.now).map(|(offer, _)| offer), Err);
+            let answer = before.map_or_else(|| filter(member, request, &class, self.now).map(|(offer, _)| offer), Err);
             (member.name.as_str(), answer)
         })
     }
@@ -196,24 +198,27 @@ impl<'a> Market<'a> {
         let behind = ranking.seen.map(|seen| self.changed.len() - seen);
         // Looking at all is cheaper than at more changes than there are members, and sheds what is out of date.
         let stale = ranking.best.len() > 2 * self.members.len() + 16;
+        let (class, shape) = (kind.need.class(), self.demand.shape(&kind.need));
         let entries: Vec<Entry> = if behind.is_none_or(|n| n > self.members.len()) || stale {
             ranking.best.clear();
-            (0..self.members.len()).filter_map(|at| self.entry(at, kind)).collect()
+            (0..self.members.len()).filter_map(|at| self.entry(at, kind, &class, shape)).collect()
         } else {
             let mut changed = self.changed[ranking.seen.unwrap_or(0)..].to_vec();
             changed.sort_unstable();
             changed.dedup();
-            changed.into_iter().filter_map(|at| self.entry(at, kind)).collect()
+            changed.into_iter().filter_map(|at| self.entry(at, kind, &class, shape)).collect()
         };
         ranking.best.extend(entries.into_iter().map(Reverse));
         ranking.seen = Some(self.changed.len());
     }
 
-    fn entry(&mut self, at: usize, kind: &Request) -> Option<Entry> {
+    fn entry(&mut self, at: usize, kind: &Request, class: &Class, shape: Option<Shape>) -> Option<Entry> {
         let member = &self.members[at];
-        let (offer, devices_left) = filter(member, kind, self.now).ok()?;
+        let (offer, devices_left) = filter(member, kind, class, self.now).ok()?;
         // What can't be weighed goes last among equals, or it would pay to be too strange to weigh.
-        let lost = self.demand.loss(&self.stocks[at], &kind.need, kind.parallelism).unwrap_or(UNWEIGHED);
+        let stock = &self.stocks[at];
+        let lost = shape.and_then(|shape| self.demand.loss(stock, &kind.need, shape, kind.parallelism));
+        let lost = lost.unwrap_or(UNWEIGHED);
         Some(Entry {
             rate: offer.rate,
             loss: lost.saturating_add(fetching(member, kind)),
