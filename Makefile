@@ -77,7 +77,7 @@ contracts-prove: ## Proofs about the contracts, with halmos; needs python3 with 
 	npm run -s prove --prefix contracts
 
 .PHONY: contracts-mutate
-contracts-mutate: ## Mutation testing of Escrow and EmissionController, for an hour or more each; NAME= for one
+contracts-mutate: ## Mutation testing of Escrow and EmissionController, half an hour to an hour each; NAME= for one
 	npm ci --prefix contracts --no-audit --no-fund --loglevel=error
 	npm run -s mutate --prefix contracts -- $(NAME)
 
