@@ -13,7 +13,7 @@ use eai_core::{
 
 use crate::{
     args::{BenchError, Market as Args},
-    replay::{Outcome, nanos_since},
+    replay::{COST, Outcome, nanos_since},
     scale::grow,
     trace::Trace,
 };
@@ -25,27 +25,18 @@ const MODELS: u8 = 64;
 /// Prints, for each number of nodes and members, what decisions cost until as much as the nodes hold has arrived, and a
 /// third again.
 pub fn run(args: &Args) -> Result<(), BenchError> {
-    let arrivals = args.data.join("arrivals").join(format!("{}_42.txt", args.workload));
-    let pods = args.data.join("pods").join(format!("{}.csv", args.workload));
-    let trace = Trace::read(&args.data.join("nodes.csv"), &pods, &arrivals)?;
-    println!(
-        "nodes   members  alloc %  tight %  decisions  per second  p50 us  p99 us  max us  ready us  (one thread)"
-    );
+    let trace = Trace::of_folder(&args.data, &args.workload)?;
+    println!("nodes   members  alloc %  tight %  {COST}  (one thread)");
     for (&nodes, &members) in args.nodes.iter().zip(&args.members) {
         let grown = grow(&trace, nodes);
         let snapshot = deal(&grown, members.max(1), args.prices.max(1));
         let tight = replay(&grown, snapshot.clone(), false);
         let outcome = replay(&grown, snapshot, true);
         println!(
-            "{nodes:<7} {members:<8} {:<8.2} {:<8.2} {:<10} {:<11.0} {:<7.1} {:<7.1} {:<7.0} {:.0}",
+            "{nodes:<7} {members:<8} {:<8.2} {:<8.2} {}",
             outcome.alloc_at_130,
             tight.alloc_at_130,
-            outcome.nanos.len(),
-            outcome.decisions_per_s(),
-            outcome.quantile_us(0.5),
-            outcome.quantile_us(0.99),
-            outcome.quantile_us(1.0),
-            outcome.ready_nanos as f64 / 1000.0,
+            outcome.cost(),
         );
     }
     Ok(())

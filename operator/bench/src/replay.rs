@@ -31,7 +31,23 @@ pub struct Outcome {
     pub ready_nanos: u64,
 }
 
+/// The columns of [`Outcome::cost`].
+pub const COST: &str = "decisions  per second  p50 us  p99 us  max us  ready us";
+
 impl Outcome {
+    /// What decisions cost, a line under [`COST`].
+    pub fn cost(&self) -> String {
+        format!(
+            "{:<10} {:<11.0} {:<7.1} {:<7.1} {:<7.0} {:.0}",
+            self.nanos.len(),
+            self.decisions_per_s(),
+            self.quantile_us(0.5),
+            self.quantile_us(0.99),
+            self.quantile_us(1.0),
+            self.ready_nanos as f64 / 1000.0,
+        )
+    }
+
     /// Decisions in a second, getting ready included.
     pub fn decisions_per_s(&self) -> f64 {
         let nanos = self.ready_nanos + self.nanos.iter().sum::<u64>();

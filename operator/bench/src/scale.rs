@@ -3,28 +3,19 @@
 use crate::{
     args::{BenchError, Policy, Scale},
     policy,
+    replay::COST,
     trace::Trace,
 };
 
 /// Prints, for each number of nodes, what decisions cost until as much as the cluster holds has arrived, and a third
 /// again.
 pub fn run(args: &Scale) -> Result<(), BenchError> {
-    let arrivals = args.data.join("arrivals").join(format!("{}_42.txt", args.workload));
-    let pods = args.data.join("pods").join(format!("{}.csv", args.workload));
-    let trace = Trace::read(&args.data.join("nodes.csv"), &pods, &arrivals)?;
-    println!("nodes   decisions  per second  p50 us  p99 us  max us  ready us  (mix {:?}, one thread)", args.mix);
+    let trace = Trace::of_folder(&args.data, &args.workload)?;
+    println!("nodes   {COST}  (mix {:?}, one thread)", args.mix);
     for &nodes in &args.nodes {
         let grown = grow(&trace, nodes);
         let outcome = policy::run(&grown, Policy::Eai, args.mix);
-        println!(
-            "{nodes:<7} {:<10} {:<11.0} {:<7.1} {:<7.1} {:<7.0} {:.0}",
-            outcome.nanos.len(),
-            outcome.decisions_per_s(),
-            outcome.quantile_us(0.5),
-            outcome.quantile_us(0.99),
-            outcome.quantile_us(1.0),
-            outcome.ready_nanos as f64 / 1000.0,
-        );
+        println!("{nodes:<7} {}", outcome.cost());
     }
     Ok(())
 }

@@ -48,6 +48,12 @@ impl Trace {
         Ok(Self { nodes: states.into_iter().zip(ranks).collect(), pods, arrivals })
     }
 
+    /// Reads a workload of a folder, with its first order of arrival.
+    pub fn of_folder(data: &Path, workload: &str) -> Result<Self, TraceError> {
+        let arrivals = data.join("arrivals").join(format!("{workload}_42.txt"));
+        Self::read(&data.join("nodes.csv"), &data.join("pods").join(format!("{workload}.csv")), &arrivals)
+    }
+
     /// What all accelerators hold, in thousandths.
     pub fn capacity_milli(&self) -> u64 {
         self.nodes.iter().map(|(state, _)| u64::from(state.free_milli())).sum()

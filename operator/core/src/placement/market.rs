@@ -163,8 +163,7 @@ impl<'a> Market<'a> {
     pub fn take(&mut self, member: &str, request: &Request) -> Vec<String> {
         let Some(&at) = self.places.get(member) else { return Vec::new() };
         let nodes = self.take_best(at, request);
-        self.versions[at] = self.versions[at].wrapping_add(1);
-        self.changed.push(at);
+        self.changed(at);
         nodes
     }
 
@@ -173,6 +172,11 @@ impl<'a> Market<'a> {
         let Some(&at) = self.places.get(member) else { return };
         fit::hold(&mut self.members[at], &request.gang());
         self.stocks[at] = self.demand.stock(&self.members[at]);
+        self.changed(at);
+    }
+
+    /// What was ranked of a member is out of date.
+    fn changed(&mut self, at: usize) {
         self.versions[at] = self.versions[at].wrapping_add(1);
         self.changed.push(at);
     }

@@ -168,22 +168,33 @@ fn one(
         return Verdict::GiveUp(Say::RefusedByAll { why });
     }
     let lines = lines(&refusals);
-    let (till, payer, rules) = (&world.till, job.spec.payment.account, world.rules);
-    let payable = |rate: Amount| {
-        let hold = first_hold(job, rate, units, rules);
-        too_small(job, rate, units, hold).is_none() && till.check(payer, waiting.namespace, rate, hold).is_ok()
-    };
-    let making = world.field.make_room(job, &request, &refusals, world.market.members(), payable);
     drop(refusals);
     refused.insert(key, lines.clone());
-    match making {
+    make_room(world, waiting, &request, units, lines)
+}
+
+/// Has others give way to a job that fits nowhere, for the reasons in `lines`, if any may.
+fn make_room(
+    world: &mut World<'_>,
+    waiting: &Waiting,
+    request: &Request,
+    units: MilliUnits,
+    lines: Vec<String>,
+) -> Verdict {
+    let (job, till, rules) = (waiting.job.as_ref(), &world.till, world.rules);
+    let payable = |rate: Amount| {
+        let hold = first_hold(job, rate, units, rules);
+        let check = till.check(job.spec.payment.account, waiting.namespace, rate, hold);
+        too_small(job, rate, units, hold).is_none() && check.is_ok()
+    };
+    match world.field.make_room(job, request, &world.market, payable) {
         // What is free there already is kept for it: with what they leave it makes the room.
         Some(Making::Ask(member, jobs)) => {
-            world.market.hold(&member, &request);
+            world.market.hold(&member, request);
             Verdict::MakeRoom(jobs.clone(), making_room(member, &jobs), lines)
         }
         Some(Making::Wait(member, jobs)) => {
-            world.market.hold(&member, &request);
+            world.market.hold(&member, request);
             Verdict::Wait(making_room(member, &jobs), lines)
         }
         None => no_member(lines),

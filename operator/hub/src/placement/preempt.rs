@@ -16,7 +16,7 @@ use eai_api::{
 use eai_core::{
     metering::{MilliUnits, cost, usage},
     money::Amount,
-    placement::{Claimant, Member, Refusal, Request, Running, victims},
+    placement::{Claimant, Market, Member, Refusal, Request, Running, victims},
 };
 use kube::ResourceExt as _;
 
@@ -92,14 +92,13 @@ impl Field {
             || job.metadata.uid.as_deref().is_some_and(|uid| self.is_claimant(uid))
     }
 
-    /// Room for `job`, which fits nowhere for these reasons, on a member at whose rate it can be paid; `None` if nobody
+    /// Room for `job`, which fits nowhere on `market`, on a member at whose rate it can be paid; `None` if nobody
     /// gives way to it.
     pub fn make_room(
         &mut self,
         job: &AIJob,
         request: &Request,
-        refusals: &[(&str, Refusal)],
-        all: &[Member],
+        market: &Market<'_>,
         payable: impl Fn(Amount) -> bool,
     ) -> Option<Making> {
         let uid = job.uid().unwrap_or_default();
@@ -123,11 +122,11 @@ impl Field {
             // What gave way itself goes on where it is, and is never here.
             gave_way: false,
         };
-        let short = refusals.iter().filter(|(_, refusal)| matches!(refusal, Refusal::Short(_))).map(|(name, _)| *name);
-        let short: HashSet<&str> = short.filter(|name| own.contains(name)).collect();
+        let short = market.refusals(request).filter(|(_, refusal)| matches!(refusal, Refusal::Short(_)));
+        let short: HashSet<&str> = short.map(|(name, _)| name).filter(|name| own.contains(name)).collect();
         let class = request.need.class();
         let paid = |member: &&Member| member.offers.get(&class).is_some_and(|offer| payable(offer.rate));
-        let members = all.iter().filter(|member| short.contains(member.name.as_str())).filter(paid);
+        let members = market.members().iter().filter(|member| short.contains(member.name.as_str())).filter(paid);
         let sets = members.filter_map(|member| {
             let (jobs, running) = self.on(&namespace, member);
             let chosen = victims(member, &running, &claimant).filter(|chosen| !chosen.is_empty())?;
