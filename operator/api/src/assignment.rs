@@ -1,13 +1,13 @@
 //! Assignment: one attempt of one job on one member. The hub writes the spec, the member's agent the status.
 
-use eai_core::{epoch::Epoch, money::Amount, seal::Sealed};
+use eai_core::{epoch::Epoch, fencing, money::Amount, seal::Sealed};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    aijob::{Accelerator, EnvVar, EpochSchema, Network, Output},
+    aijob::{Accelerator, EnvVar, EpochSchema, Network, OnHubLoss, Output},
     artifact::{LogArtifact, OutputArtifact},
     schema,
 };
@@ -34,8 +34,11 @@ use crate::{
 #[x_kube(
     validation = Rule::new("self.job == oldSelf.job && self.epoch == oldSelf.epoch \
         && (self.role == oldSelf.role || self.role == 'Winner') && self.workload == oldSelf.workload && self.class == oldSelf.class && self.rate == oldSelf.rate \
-        && self.leaseId == oldSelf.leaseId")
-        .message("only desired, acknowledged and a contender's role change; a new attempt is a new Assignment"),
+        && self.leaseId == oldSelf.leaseId && self.onHubLoss == oldSelf.onHubLoss")
+        .message("only desired, grant, acknowledged and a contender's role change; a new attempt is a new Assignment"),
+    validation = Rule::new("has(self.grant) == has(oldSelf.grant) && (!has(self.grant) || self.grant == oldSelf.grant) \
+        || (oldSelf.desired != 'Stop' && has(self.grant))")
+        .message("what was stopped gets no other grant, and a grant isn't taken back").field_path(".grant"),
     validation = Rule::new("oldSelf.desired != 'Stop' || self.desired == 'Stop'")
         .message("what was stopped stays stopped; a new attempt is a new Assignment").field_path(".desired"),
     validation = Rule::new("(!oldSelf.acknowledged.started || self.acknowledged.started) \
@@ -65,9 +68,38 @@ pub struct AssignmentSpec {
     /// What the hub wants now.
     #[serde(default)]
     pub desired: Desired,
+    /// The right to run, lent for a while. Work begins, and is resumed, only under one; where none was ever given, by a
+    /// hub of an earlier version, the work isn't fenced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// What happens to the work when its grant runs out.
+    #[serde(default)]
+    pub on_hub_loss: OnHubLoss,
     /// What the hub has taken note of.
     #[serde(default)]
     pub acknowledged: Acknowledged,
+}
+
+/// The right to run an attempt, from when the member sent the heartbeat that it echoes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The heartbeat, as it stood on the member's Lease: `INSTANCE-SEQUENCE`.
+    #[schemars(regex(pattern = r"^[0-9a-f]{16}-[1-9][0-9]{0,19}$"))]
+    pub heartbeat: String,
+    /// How long the grant is good for, from the sending of that heartbeat.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub valid_for_seconds: u32,
+}
+
+impl Grant {
+    /// The grant as `core` knows it; an error if the heartbeat isn't one.
+    pub fn read(&self) -> Result<fencing::Grant, fencing::grant::HeartbeatError> {
+        Ok(fencing::Grant {
+            heartbeat: self.heartbeat.parse()?,
+            valid_for_ms: u64::from(self.valid_for_seconds).saturating_mul(1_000),
+        })
+    }
 }
 
 /// A job by name and identity.

@@ -38,6 +38,10 @@ pub struct MemberReportSpec {
     /// What the agent's probes found.
     #[serde(default)]
     pub probes: Probes,
+    /// Whether the owner lets work run on that has lost sight of the hub, where its vendor wants that (`onHubLoss:
+    /// Continue`).
+    #[serde(default)]
+    pub allows_continue: bool,
     /// Standing offers, signed by the owner; one per class.
     #[serde(default)]
     #[schemars(length(max = 64))]

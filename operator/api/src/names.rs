@@ -29,6 +29,8 @@ pub const AGENT_ACCOUNT: &str = "agent";
 pub const TOKEN_SECRET: &str = "agent-token";
 /// The Lease in a `cn-` namespace that the agent renews as its heartbeat.
 pub const HEARTBEAT_LEASE: &str = "agent";
+/// Annotation of [`HEARTBEAT_LEASE`]: which heartbeat it is, `INSTANCE-SEQUENCE`, for grants to echo.
+pub const HEARTBEAT_ANNOTATION: &str = "eai.network/heartbeat";
 /// The Secret in the agent's namespace on the member that holds the member's own keys.
 pub const IDENTITY_SECRET: &str = "eai-agent-identity";
 /// The key in [`IDENTITY_SECRET`] of the private key that tokens and secrets are sealed to.

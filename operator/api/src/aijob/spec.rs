@@ -134,8 +134,7 @@ pub struct AIJobSpec {
     #[serde(default)]
     #[x_kube(validation = schema::fixed())]
     pub market: Market,
-    /// What is to happen to the work when the member loses sight of the hub. Not acted on yet: the work runs on, within
-    /// maxDurationSeconds, and isn't started elsewhere.
+    /// What happens to the work when its member loses sight of the hub.
     #[serde(default)]
     #[x_kube(validation = schema::fixed())]
     pub on_hub_loss: OnHubLoss,
@@ -341,6 +340,15 @@ pub enum OnHubLoss {
     SelfFence,
     /// The work runs on and is never started elsewhere until the member answers.
     Continue,
+}
+
+impl From<OnHubLoss> for eai_core::fencing::OnLoss {
+    fn from(wish: OnHubLoss) -> Self {
+        match wish {
+            OnHubLoss::SelfFence => Self::SelfFence,
+            OnHubLoss::Continue => Self::Continue,
+        }
+    }
 }
 
 /// What happens when an attempt fails.

@@ -52,6 +52,8 @@ pub fn assignment(
             rate: attempt.rate,
             lease_id: attempt.lease.id.clone(),
             desired,
+            grant: None,
+            on_hub_loss: spec.on_hub_loss,
             // Made again for work that ran before: if its Job is gone, the work is lost and must not begin anew.
             acknowledged: Acknowledged { started: ever_ran(attempt), ..Acknowledged::default() },
         },

@@ -136,6 +136,8 @@ pub fn assignment(job: &AIJob, when: u64) -> Assignment {
             rate: attempt.rate,
             lease_id: attempt.lease.id.clone(),
             desired: eai_api::assignment::Desired::Run,
+            grant: None,
+            on_hub_loss: job.spec.on_hub_loss,
             acknowledged: eai_api::assignment::Acknowledged::default(),
         },
     );
