@@ -115,6 +115,7 @@ hasnt "push rights only with an agent's image" eai-hub demo-values 'name: eai-op
 has "push rights with an agent's image" eai-hub full-values 'name: eai-operator-push'
 has "the work namespace enforces restricted" eai-agent pull-values 'pod-security.kubernetes.io/enforce: restricted'
 has "the agent's configuration has its member" eai-agent pull-values '^    member: home-1$'
+has "how long grants hold reaches the operator" eai-hub demo-values '^ +- --grant-seconds=90$' --set fencing.validForSeconds=90
 has "a queue's weight reaches the operator" eai-hub demo-values '^ +- --queue-weights=team-a=3$' --set aijobs.queueWeights.team-a=3
 has "large amounts aren't in scientific notation" eai-agent pull-values 'maxMemory: "17179869184"' --set limits.maxMemory=17179869184
 has "the invite's token is mounted" eai-agent pull-values 'inviteTokenFile: /etc/eai/invite/token'

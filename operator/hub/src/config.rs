@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use eai_core::address::Address;
+use eai_core::{address::Address, fencing::Policy};
 
 /// EAI's operator: federates member clusters and runs AIJobs on them.
 #[derive(Clone, Debug, Parser)]
@@ -90,6 +90,10 @@ pub struct Config {
     /// Seconds of run that a lease holds money for at first, and that a top-up adds.
     #[arg(long, env = "EAI_HOLD_SECONDS", default_value_t = 3600)]
     pub hold_seconds: u64,
+    /// Seconds for which a member is lent the right to run work, from when it was last heard. Work of a member that isn't
+    /// heard any more ends then, and is begun elsewhere a while later: see docs/fencing.md.
+    #[arg(long, env = "EAI_GRANT_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(60..=86_400))]
+    pub grant_seconds: u64,
     /// How much of what is scarce a namespace is due, as NAMESPACE=WEIGHT,...; twice the weight is twice the share. Others
     /// have a weight of 1.
     #[arg(long, env = "EAI_QUEUE_WEIGHTS", value_delimiter = ',', value_parser = queue_weight)]
@@ -97,6 +101,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// How long the right to run is lent.
+    pub const fn fencing(&self) -> Policy {
+        Policy::new(self.grant_seconds.saturating_mul(1_000))
+    }
+
     /// The operator's own ServiceAccount, as a RoleBinding names it.
     pub fn account(&self) -> String {
         format!("{}:eai-operator", self.namespace)

@@ -3,11 +3,12 @@
 use std::{error::Error, sync::Arc};
 
 use eai_chain::Ledger;
+use eai_core::fencing::Policy;
 use kube::{Client, runtime::events::Recorder};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, placement::Quotes};
+use crate::{config::Config, heartbeat::Heartbeats, placement::Quotes};
 
 /// What every part of the hub is given: one per process, shared.
 pub struct Context {
@@ -21,6 +22,10 @@ pub struct Context {
     pub recorder: Recorder,
     /// Where metrics are registered; the health server serves it.
     pub registry: Registry,
+    /// How long the right to run is lent.
+    pub fencing: Policy,
+    /// What is heard of members, by whoever leads.
+    pub heartbeats: Arc<Heartbeats>,
     /// Where the aggregated API asks for quotes, and whoever leads takes the questions.
     pub quotes: Quotes,
     /// Cancelled when the process is to end: on SIGTERM, or when the leader lease is lost. A controller then takes no
@@ -38,6 +43,8 @@ impl Context {
             ledger: self.ledger.clone(),
             recorder: self.recorder.clone(),
             registry: self.registry.clone(),
+            fencing: self.fencing,
+            heartbeats: self.heartbeats.clone(),
             quotes: self.quotes.clone(),
             shutdown,
         }

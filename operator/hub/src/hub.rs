@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify, mpsc::UnboundedSender};
 use crate::{
     aijob::{build::Rules, claim::Parties},
     context::Shared,
+    fencing::Fence,
     herald::Herald,
     metrics::Metrics,
     placement::{Backoffs, Offers},
@@ -36,6 +37,8 @@ pub struct Hub {
     pub rules: Rules,
     /// The hub's id on the chain.
     pub id: HubId,
+    /// What was lent to which attempt.
+    pub fence: Fence,
     /// Held by whoever hands out members' room, from looking at what is free until what was handed out is on record.
     pub room: Mutex<()>,
     /// What the jobs that came say of those to come; locked while decisions are taken, never across an await.

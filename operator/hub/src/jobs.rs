@@ -1,6 +1,9 @@
 //! The job side as a whole: what is watched, and who is told of what.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eai_api::{AIJob, Assignment};
 use futures::{Stream, StreamExt as _, stream};
@@ -15,6 +18,7 @@ use crate::{
     aijob::{self, build::Rules},
     assignment,
     context::{Fatal, Shared},
+    fencing::{self, Fence},
     herald::{self, Herald},
     hub::Hub,
     hub_info,
@@ -45,6 +49,7 @@ pub async fn run(ctx: Shared, metrics: Metrics) -> Result<(), Fatal> {
         backoffs: Backoffs::default(),
         rules: rules(&ctx),
         id,
+        fence: Fence::new(ctx.fencing, Instant::now()),
         room: Mutex::default(),
         demand: std::sync::Mutex::default(),
         pass: Arc::new(Notify::new()),
@@ -95,6 +100,8 @@ async fn work(
         settle::look(&errand, shutdown.clone()),
         settle::keep_watch(&errand, shutdown.clone()),
         publish(hub, &shutdown),
+        fencing::settle_in(hub, shutdown.clone()),
+        fencing::watch(hub, shutdown.clone()),
     );
 }
 

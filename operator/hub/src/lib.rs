@@ -7,6 +7,8 @@ mod cleanup;
 pub mod compute_node;
 pub mod config;
 pub mod context;
+mod fencing;
+mod heartbeat;
 mod herald;
 mod hub;
 mod hub_info;

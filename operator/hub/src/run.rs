@@ -1,6 +1,9 @@
 //! The process: what is built once, who leads, and how it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eai_chain::{EscrowLedger, Key, endpoint::Endpoint};
 use eai_runtime::{
@@ -19,6 +22,7 @@ use crate::{
     artifacts, cleanup, compute_node,
     config::{Cli, Command, Config, LogFormat},
     context::{Context, Fatal, Shared},
+    heartbeat::Heartbeats,
     jobs,
     metrics::Metrics,
     placement::Quotes,
@@ -53,6 +57,8 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
         ledger: Arc::new(ledger(&config)?),
         recorder: Recorder::new(client.clone(), reporter),
         client,
+        fencing: config.fencing(),
+        heartbeats: Arc::new(Heartbeats::new(Instant::now())),
         config,
         registry,
         quotes: Quotes::default(),
@@ -89,7 +95,9 @@ async fn lead(ctx: &Context, metrics: Metrics, identity: &str, shutdown: Cancell
     } else {
         shutdown.child_token()
     };
-    let ctx: Shared = Arc::new(ctx.with_shutdown(leading.clone()));
+    // Whoever leads counts silence from when it began to.
+    let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
+    let ctx: Shared = Arc::new(Context { heartbeats, ..ctx.with_shutdown(leading.clone()) });
     futures::try_join!(compute_node::run(ctx.clone()), jobs::run(ctx, metrics))?;
     if shutdown.is_cancelled() { Ok(()) } else { Err(Fatal::new("leading", "the leader lease was lost")) }
 }

@@ -150,6 +150,15 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub held_since: Option<Time>,
+    /// Whether its work runs under grants, which end by themselves: only then can it be begun elsewhere without its member's
+    /// word.
+    #[serde(default)]
+    pub fenced: bool,
+    /// When the last grant had run out without a word from the member. Its work is lost, whatever the member says later
+    /// than this, unless it had succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
+    pub lapsed_at: Option<Time>,
     /// The last job that it gave way to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gave_way: Option<GaveWay>,

@@ -7,7 +7,7 @@
 use eai_api::{
     AIJob, AIJobStatus, Assignment,
     aijob::Attempt,
-    assignment::{Acknowledged, Desired},
+    assignment::{Acknowledged, Desired, Grant},
     names::{SETTLEMENT_FINALIZER, member_namespace},
 };
 use eai_chain::{LeaseId, OpenOutcome, OpenRequest, SignedVoucher, TopUp, UsageRoot, Voucher};
@@ -141,8 +141,8 @@ pub async fn fulfil(hub: &Hub, job: &AIJob, wish: Wish, whole: Option<&AIJob>) -
             Ok(())
         }
         Wish::Settle(bill) => settle(hub, job, attempt, bill),
-        Wish::Assign(desired) => assign(hub, job, attempt, desired, whole).await,
-        Wish::Tell(desired, noted) => tell(hub, job, attempt, desired, &noted).await,
+        Wish::Assign(desired, grant) => assign(hub, job, attempt, (desired, grant), whole).await,
+        Wish::Tell(desired, noted, grant) => tell(hub, job, attempt, desired, &noted, grant.as_ref()).await,
         Wish::Place | Wish::Release => Ok(()),
     }
 }
@@ -252,7 +252,7 @@ async fn assign(
     hub: &Hub,
     job: &AIJob,
     attempt: &Attempt,
-    desired: Desired,
+    (desired, grant): (Desired, Option<Grant>),
     whole: Option<&AIJob>,
 ) -> Result<(), WishError> {
     let whole = if let Some(whole) = whole {
@@ -265,16 +265,22 @@ async fn assign(
     };
     let (node, report) = member(hub, attempt).ok_or(WishError::NoMember)?;
     let uid = job.uid().unwrap_or_default();
-    let sealed = if job.spec.secrets.is_empty() {
+    // What is made to stop is never opened.
+    let sealed = if job.spec.secrets.is_empty() || desired == Desired::Stop {
         None
     } else {
         let environment = secrets::read(&hub.ctx.client, job, &hub.ctx.config.account()).await?;
         Some(secrets::seal_to(&node, &report, &uid, &environment)?)
     };
-    let assignment = workload::assignment(&whole, attempt, desired, sealed)?;
+    let assignment = workload::assignment(&whole, attempt, (desired, grant), sealed)?;
     let api: Api<Assignment> = Api::namespaced(hub.ctx.client.clone(), &member_namespace(&attempt.member));
     let made = match api.create(&PostParams::default(), &assignment).await {
-        Ok(made) => made,
+        Ok(made) => {
+            if desired == Desired::Stop {
+                hub.fence.made_stopped(&made.name_any());
+            }
+            made
+        }
         Err(kube::Error::Api(status)) if status.code == 409 => {
             api.get(&assignment.name_any()).await.map_err(WriteError::from)?
         }
@@ -296,26 +302,32 @@ async fn tell(
     attempt: &Attempt,
     desired: Desired,
     noted: &Acknowledged,
+    grant: Option<&Grant>,
 ) -> Result<(), WishError> {
     let Some(assignment) = current_assignment(hub, job, attempt) else { return Ok(()) };
-    let written = tell_assignment(hub, &assignment, desired, noted).await?;
+    let written = tell_assignment(hub, &assignment, desired, noted, grant).await?;
     hub.world.assignments.put(written);
     Ok(())
 }
 
-/// Says in an Assignment's spec what is wanted and what was noted, if nobody wrote it since it was read.
+/// Says in an Assignment's spec what is wanted, what was noted and what is lent, if nobody wrote it since it was read: so
+/// no grant can follow a Stop, and none is undone by one that is older.
 pub async fn tell_assignment(
     hub: &Hub,
     assignment: &Assignment,
     desired: Desired,
     noted: &Acknowledged,
+    grant: Option<&Grant>,
 ) -> Result<Assignment, WriteError> {
     let api: Api<Assignment> =
         Api::namespaced(hub.ctx.client.clone(), assignment.namespace().as_deref().unwrap_or_default());
-    let patch = json!({
+    let mut patch = json!({
         "metadata": { "resourceVersion": assignment.resource_version() },
         "spec": { "desired": desired, "acknowledged": noted },
     });
+    if let Some(grant) = grant {
+        patch["spec"]["grant"] = json!(grant);
+    }
     let mut written: Assignment =
         api.patch(&assignment.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
     written.metadata.managed_fields = None;

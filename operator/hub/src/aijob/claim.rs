@@ -92,6 +92,8 @@ pub fn claim(
         start_by: Some(from_unix(unix_seconds(now).saturating_add(promise))),
         stop_by: None,
         held_since: None,
+        fenced: false,
+        lapsed_at: None,
         gave_way: None,
         pauses: 0,
         observed: eai_core::metering::Observed::default(),

@@ -1,10 +1,10 @@
 //! Everything that matters to a job, read once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use eai_api::{
     AIJob, Assignment, ComputeNode,
-    aijob::{Attempt, GaveWay},
+    aijob::{Attempt, GaveWay, LeaseState},
     condition::{self, AVAILABLE},
 };
 use eai_chain::LeaseId;
@@ -16,7 +16,11 @@ use super::{
     apply::current_assignment,
     build::{ChainNews, Sight},
 };
-use crate::{hub::Hub, placement};
+use crate::{
+    fencing::{Subject, Tether},
+    hub::Hub,
+    placement,
+};
 
 /// Everything that matters to a job, at one moment.
 pub struct Gathered {
@@ -32,6 +36,8 @@ pub struct Gathered {
     pub no_room: Option<Shortage>,
     /// Whether its member can't hear what is wanted.
     pub member_silent: bool,
+    /// What fencing says of it.
+    pub tether: Tether,
     /// What is known from the chain.
     pub chain: ChainNews,
 }
@@ -47,9 +53,28 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         chain: chain(hub, job, attempt.and_then(|a| a.lease.id.parse().ok())),
         member_silent: attempt.and_then(|a| hub.world.member(&a.member)).is_some_and(|node| is_silent(&node)),
         gives_way_to: attempt.and_then(|attempt| claimant(hub, job, attempt, now)),
+        tether: attempt.map_or_else(Tether::none, |attempt| tether(hub, job, attempt, assignment.as_deref())),
         no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
         assignment,
     }
+}
+
+/// What fencing says of an attempt. One that is over isn't remembered.
+fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Assignment>) -> Tether {
+    if attempt.outcome.is_some() {
+        return Tether::none();
+    }
+    let now = Instant::now();
+    let subject = Subject {
+        name: &attempt.epoch.name(job.metadata.uid.as_deref().unwrap_or_default()),
+        generation: attempt.epoch.generation,
+        opening: attempt.lease.state == LeaseState::Opening,
+        fenced: attempt.fenced,
+        grant: assignment.and_then(|assignment| assignment.spec.grant.as_ref()),
+        on_loss: job.spec.on_hub_loss.into(),
+        voice: hub.ctx.heartbeats.voice(&attempt.member, now),
+    };
+    hub.fence.look(&subject, hub.rules.generation, now)
 }
 
 /// The job that `attempt` gives way to, while that still waits and the room is kept for it.

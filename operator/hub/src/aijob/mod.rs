@@ -93,6 +93,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         no_room: gathered.no_room,
         gives_way_to: gathered.gives_way_to,
         member_silent: gathered.member_silent,
+        tether: gathered.tether,
         chain: gathered.chain,
         rules: &hub.rules,
         now,
@@ -142,6 +143,9 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
         // A member that refused for now is not to be asked again at once.
         hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
         was.attempt.iter().for_each(|attempt| apply::forget(hub, attempt));
+    }
+    if let Some(over) = was.attempt.as_ref().filter(|_| is.attempt.as_ref().is_none_or(|a| a.outcome.is_some())) {
+        hub.fence.forget(&over.epoch.name(after.uid().as_deref().unwrap_or_default()));
     }
     let state = |status: &AIJobStatus| status.attempt.as_ref().map(|a| a.lease.state);
     match (state(&was), is.attempt.as_ref()) {

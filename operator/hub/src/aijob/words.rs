@@ -31,7 +31,9 @@ pub mod reason {
     pub const NODE_LOST: &str = "NodeLost";
     /// The member broke its promise.
     pub const NOT_STARTED_IN_TIME: &str = "NotStartedInTime";
-    /// The member was removed.
+    /// Nothing was heard of the member until its right to run the work had run out.
+    pub const MEMBER_LOST: &str = "MemberLost";
+    /// The member was removed, and its work isn't fenced.
     pub const MEMBER_REMOVED: &str = "MemberRemoved";
     /// The member didn't answer.
     pub const MEMBER_SILENT: &str = "MemberSilent";
@@ -46,8 +48,8 @@ pub mod reason {
     /// The hub had it stopped.
     pub const STOPPED: &str = "Stopped";
 
-    /// Whether work that ended so may be started again elsewhere. Not where the old work may still run: until attempts
-    /// are fenced by grants, that could run it twice.
+    /// Whether work that ended so may be started again elsewhere. Not where the old work may still run, because it isn't
+    /// fenced by grants: that could run it twice.
     pub fn may_be_repeated(reason: &str) -> bool {
         ![MEMBER_REMOVED, MEMBER_SILENT, DISOWNED, NODE_LOST, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED]
             .contains(&reason)
@@ -80,6 +82,8 @@ pub enum Say {
     ChainUnavailable(String),
     /// Every member that could take it has refused it.
     RefusedByAll { why: String },
+    /// The hub was restored from a backup and waits.
+    Recovering,
     /// A vendor or admin must act first.
     Blocked { reason: &'static str, message: String },
     /// A member is claimed, the lease asked for.
@@ -94,6 +98,10 @@ pub enum Say {
     Running { member: String, trouble: String },
     /// It has run; outputs are on their way.
     Finishing { member: String },
+    /// It ran, and its member isn't heard any more.
+    Unheard { member: String, until: Option<Timestamp> },
+    /// Its member was removed; what that was lent runs out.
+    MemberLeft { member: String },
     /// It is asked to stop.
     Stopping { member: String, why: String },
     /// Paused by the vendor.
@@ -225,6 +233,7 @@ impl Say {
             Self::Unfunded { why, .. } => why.reason(),
             Self::Blocked { reason, .. } => reason,
             Self::Opening { trouble: Some(_), .. } | Self::ChainUnavailable(_) => "ChainUnavailable",
+            Self::Recovering => "HubRecovering",
             Self::RefusedByAll { .. } => reason::REFUSED,
             Self::Opening { .. } => "OpeningLease",
             Self::OpeningRefused { reason, .. } => refusal_reason(*reason),
@@ -232,6 +241,8 @@ impl Say {
             Self::Starting { .. } => "Starting",
             Self::Running { .. } => "Running",
             Self::Finishing { .. } => "Finishing",
+            Self::Unheard { .. } => "MemberUnreachable",
+            Self::MemberLeft { .. } => "MemberLeft",
             Self::Stopping { .. } => "Stopping",
             Self::BudgetReached { .. } => "BudgetReached",
             Self::HoldEmpty { .. } => "HoldEmpty",
@@ -260,6 +271,7 @@ impl Say {
             }
             Self::Unfunded { why, payer, namespace } => why.words(*payer, namespace),
             Self::Blocked { message, .. } | Self::ChainUnavailable(message) => message.clone(),
+            Self::Recovering => RECOVERING.to_owned(),
             Self::RefusedByAll { why } => {
                 format!("Every member that could take the job has refused it; nothing is owed. {why}")
             }
@@ -286,6 +298,12 @@ impl Say {
             Self::Finishing { member } => {
                 format!(
                     "The work on {member} has ended and isn't billed any more; its log and outputs are on their way."
+                )
+            }
+            Self::Unheard { member, until } => unheard(member, *until),
+            Self::MemberLeft { member } => {
+                format!(
+                    "{member} left the federation; once its right to run the work has run out the job goes on elsewhere."
                 )
             }
             Self::Stopping { member, why } => format!("{member} is asked to stop the work. {why}"),
@@ -362,6 +380,23 @@ impl Say {
             }
             _ => Standing::Working,
         }
+    }
+}
+
+/// What is said while a restored hub waits.
+const RECOVERING: &str = "The hub was restored from a backup. Nothing begins until work that the backup doesn't know has \
+                          ended, a quarter of an hour by default; then the job is placed.";
+
+/// What is said of work on a member that isn't heard.
+fn unheard(member: &str, until: Option<Timestamp>) -> String {
+    match until {
+        Some(at) => {
+            format!("{member} isn't heard any more. Unless it is, the work ends there and begins elsewhere by {at}.")
+        }
+        None => format!(
+            "{member} isn't heard any more. The work runs on there, and begins nowhere else until {member} is heard or \
+             the job is cancelled."
+        ),
     }
 }
 

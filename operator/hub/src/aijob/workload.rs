@@ -3,7 +3,7 @@
 use eai_api::{
     AIJob, Assignment, AssignmentSpec,
     aijob::Attempt,
-    assignment::{Acknowledged, Desired, JobRef, Role, Workload},
+    assignment::{Acknowledged, Desired, Grant, JobRef, Role, Workload},
     names::{JOB_UID_LABEL, MEMBER_LABEL, member_namespace},
 };
 use eai_core::{
@@ -18,7 +18,7 @@ use super::build::situation::ever_ran;
 pub fn assignment(
     job: &AIJob,
     attempt: &Attempt,
-    desired: Desired,
+    (desired, grant): (Desired, Option<Grant>),
     sealed_env: Option<Sealed>,
 ) -> Result<Assignment, QuantityError> {
     let uid = job.uid().unwrap_or_default();
@@ -52,7 +52,7 @@ pub fn assignment(
             rate: attempt.rate,
             lease_id: attempt.lease.id.clone(),
             desired,
-            grant: None,
+            grant,
             on_hub_loss: spec.on_hub_loss,
             // Made again for work that ran before: if its Job is gone, the work is lost and must not begin anew.
             acknowledged: Acknowledged { started: ever_ran(attempt), ..Acknowledged::default() },

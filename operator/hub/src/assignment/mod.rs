@@ -87,7 +87,7 @@ async fn reconcile(watched: Arc<Assignment>, leftovers: Arc<Leftovers>) -> Resul
                 finished = noted.finished,
                 "its attempt is over"
             );
-            let written = apply::tell_assignment(hub, &assignment, desired, &noted).await?;
+            let written = apply::tell_assignment(hub, &assignment, desired, &noted, None).await?;
             hub.world.assignments.put(written);
             Ok(Action::requeue(RESYNC))
         }

@@ -15,11 +15,11 @@ use k8s_openapi::api::{
 use kube::{Api, Client, ResourceExt as _};
 
 use super::{
-    heartbeat::Moment,
     memory::Memory,
     objects::NODE_UID_ANNOTATION,
     snapshot::{Invite, Kubeconfig, Place, Snapshot},
 };
+use crate::heartbeat::Moment;
 
 /// Reads everything about `node`.
 pub async fn gather(

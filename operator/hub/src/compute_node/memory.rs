@@ -8,7 +8,8 @@ use std::{
 
 use eai_api::{MemberReport, MemberReportSpec};
 
-use super::{build::Objects, heartbeat::Heartbeats, offers::summary};
+use super::{build::Objects, offers::summary};
+use crate::heartbeat::Heartbeats;
 
 /// How long what was written is taken to be still there.
 pub const RESYNC: Duration = Duration::from_mins(5);
@@ -16,7 +17,7 @@ pub const RESYNC: Duration = Duration::from_mins(5);
 /// What the controller remembers between reconciles.
 pub struct Memory {
     /// Every member's heartbeat.
-    pub heartbeats: Heartbeats,
+    pub heartbeats: Arc<Heartbeats>,
     reports: Mutex<HashMap<String, Arc<MemberReportSpec>>>,
     written: Mutex<HashMap<String, Written>>,
 }
@@ -35,9 +36,9 @@ pub struct Written {
 }
 
 impl Memory {
-    /// Remembers nothing yet.
-    pub fn new(now: Instant) -> Self {
-        Self { heartbeats: Heartbeats::new(now), reports: Mutex::default(), written: Mutex::default() }
+    /// Remembers nothing yet but `heartbeats`.
+    pub fn new(heartbeats: Arc<Heartbeats>) -> Self {
+        Self { heartbeats, reports: Mutex::default(), written: Mutex::default() }
     }
 
     /// Takes note of `member`'s report. True if it changed in what is shown of it: each use of a core needn't be.

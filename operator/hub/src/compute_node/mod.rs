@@ -10,7 +10,6 @@ mod apply;
 mod build;
 mod deployment;
 mod gather;
-mod heartbeat;
 mod memory;
 mod objects;
 mod offers;
@@ -49,13 +48,15 @@ use kube::{
 use self::{
     apply::ApplyError,
     build::{Decision, Plan, Settings},
-    heartbeat::Moment,
     memory::{Memory, RESYNC},
     removal::Step,
     snapshot::{Place, Snapshot},
     standing::{Leaving, Standing},
 };
-use crate::context::{Fatal, Shared};
+use crate::{
+    context::{Fatal, Shared},
+    heartbeat::Moment,
+};
 
 /// The field manager of everything that the hub applies.
 pub const MANAGER: &str = "eai-operator";
@@ -96,7 +97,7 @@ pub async fn run(ctx: Shared) -> Result<(), Fatal> {
             domain: Domain { chain_id: ctx.config.chain_id, escrow },
             agent_image: ctx.config.agent_image.clone(),
         },
-        memory: Memory::new(std::time::Instant::now()),
+        memory: Memory::new(ctx.heartbeats.clone()),
     });
     let (beats, reports, places) = (members.clone(), members.clone(), members.clone());
     let labelled = |label: &str| watcher::Config::default().labels(label);

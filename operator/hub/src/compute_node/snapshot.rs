@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eai_api::{ComputeNode, MemberReportSpec};
 use k8s_openapi::jiff::Timestamp;
 
-use super::heartbeat::Pulse;
+use crate::heartbeat::Pulse;
 
 /// Everything a reconcile of a ComputeNode decides on.
 #[derive(Clone, Debug)]

@@ -11,7 +11,8 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
 
-use super::{heartbeat::Pulse, offers::Offers, standing::Standing};
+use super::{offers::Offers, standing::Standing};
+use crate::heartbeat::Pulse;
 
 /// How stale the shown time of the last heartbeat may get. Showing each would write every member's status every 10 s.
 const SHOWN_EVERY: SignedDuration = SignedDuration::from_secs(60);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use eai_api::{
     AIJob, AIJobStatus, ComputeNode, MemberReport,
-    aijob::{self, Attempt, AttemptResult, LeaseState, Network, PastAttempt, Phase},
+    aijob::{self, Attempt, AttemptResult, LeaseState, Network, OnHubLoss, PastAttempt, Phase},
     condition::{self, AVAILABLE},
     member_report::NodeReport,
     names::{OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES},
@@ -111,11 +111,14 @@ fn member(known: &Known<'_>, records: &HashMap<&str, Record>) -> Member {
     let spec = &known.node.spec;
     let name = known.node.name_any();
     let closed = closed(known);
+    let continues = known.report.is_some_and(|report| report.spec.allows_continue);
+    let on_loss = if continues { OnHubLoss::Continue } else { OnHubLoss::SelfFence };
     let attributes = BTreeMap::from([
         ("form", format!("{:?}", spec.form)),
         ("site", format!("{:?}", spec.site)),
         ("region", spec.region.clone()),
         ("member", name.clone()),
+        ("onHubLoss", format!("{on_loss:?}")),
     ]);
     let report = known.report.map(|r| &r.spec);
     let mut offers = BTreeMap::new();
@@ -198,6 +201,7 @@ pub fn request(job: &AIJob) -> Result<Request, QuantityError> {
             one_of("site", spec.placement.sites.iter().map(|s| format!("{s:?}")).collect()),
             one_of("region", spec.placement.regions.clone()),
             one_of("member", spec.placement.members.clone()),
+            one_of("onHubLoss", wanted_on_loss(spec.on_hub_loss)),
         ],
         internet: spec.network == Network::Internet,
         one_island: spec.placement.same_interconnect,
@@ -208,6 +212,11 @@ pub fn request(job: &AIJob) -> Result<Request, QuantityError> {
         avoid: past.iter().map(|p| p.member.clone()).collect(),
         refused: past.iter().filter(|p| is_refusal(p)).map(|p| (p.member.clone(), p.outcome.message.clone())).collect(),
     })
+}
+
+/// What a member must allow. All fence; where work is to run on, its owner has to agree.
+fn wanted_on_loss(wish: OnHubLoss) -> Vec<String> {
+    if wish == OnHubLoss::Continue { vec![format!("{wish:?}")] } else { Vec::new() }
 }
 
 /// Whether the member refused the job for good.

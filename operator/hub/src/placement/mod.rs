@@ -100,6 +100,13 @@ async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
     if waiting.is_empty() {
         return false;
     }
+    // After a restore work that the record doesn't know may still run.
+    if !hub.fence.settled_in() {
+        for waiting in &waiting {
+            scribe.say(&waiting.job, Say::Recovering, Vec::new(), false);
+        }
+        return false;
+    }
     let till = till(hub, jobs, &waiting).await;
     let (snapshot, offers) = look(hub, jobs, unix_seconds(now));
     let lines = order::lines(&snapshot, jobs, waiting, &hub.rules.queue_weights);

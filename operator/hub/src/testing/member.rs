@@ -7,17 +7,28 @@ use std::{
 };
 
 use eai_api::{
-    Assignment,
+    Assignment, ComputeNode,
     assignment::{AssignmentPhase, Desired},
-    names::member_namespace,
+    names::{HEARTBEAT_ANNOTATION, member_namespace},
 };
 use eai_chain::{Key, sign_offer};
-use eai_core::{class::Class, offer::Offer, seal::KeyPair};
-use k8s_openapi::jiff::Timestamp;
+use eai_core::{
+    class::Class,
+    fencing::{Heartbeat, Instance},
+    offer::Offer,
+    seal::KeyPair,
+};
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::Timestamp,
+};
+use kube::ResourceExt as _;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::{api::Api, chain::DOMAIN};
+use crate::heartbeat::{Heartbeats, Moment};
 
 const ASSIGNMENTS: &str = "apis/eai.network/v1alpha1/assignments";
 /// EAI per GPU-hour that every member asks: 0.001 a second.
@@ -94,6 +105,23 @@ pub fn enrol(api: &Api, name: &str, gpus: u32) -> KeyPair {
     pair
 }
 
+/// Has every member heard that is enrolled, but those annotated `silent`.
+pub async fn beat(api: Api, heartbeats: Arc<Heartbeats>) {
+    let mut lease = Lease::default();
+    lease.metadata.uid = Some("lease".to_owned());
+    for sequence in 1_u64.. {
+        let beat = Heartbeat { instance: Instance(7), sequence };
+        lease.metadata.annotations = Some([(HEARTBEAT_ANNOTATION.to_owned(), beat.to_string())].into());
+        lease.spec = Some(LeaseSpec { renew_time: Some(MicroTime(Timestamp::now())), ..LeaseSpec::default() });
+        for node in api.all::<ComputeNode>("apis/eai.network/v1alpha1/computenodes") {
+            if !node.annotations().contains_key("silent") {
+                heartbeats.observe(&node.name_any(), &lease, Moment::now());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 impl Agents {
     /// Agents that do their work in `manner`.
     pub fn start(api: &Api, manner: Manner) -> Self {
@@ -144,6 +172,7 @@ impl Seen {
         let next = match (assignment.spec.desired, before, manner) {
             (Desired::Stop, ..) => P::Stopped,
             (Desired::Pause, ..) => P::Paused,
+            (_, P::Pending, _) if assignment.spec.grant.is_none() => P::Pending,
             (_, P::Pending, Manner::Refuse) => P::Refused,
             (_, P::Pending | P::Paused, _) => P::Starting,
             (_, P::Starting, _) => P::Running,

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use clap::Parser as _;
 use eai_api::{AIJob, AIJobSpec, Assignment, aijob::Phase};
+use eai_core::fencing::Policy;
 use kube::runtime::events::{Recorder, Reporter};
 use prometheus::Registry;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{api::Api, chain::Chain, member};
-use crate::{config::Cli, context::Context, jobs, metrics::Metrics, placement::Quotes};
+use crate::{config::Cli, context::Context, heartbeat::Heartbeats, jobs, metrics::Metrics, placement::Quotes};
 
 pub const JOBS: &str = "apis/eai.network/v1alpha1/aijobs";
 /// How long anything is waited for: long enough for a machine that does much else.
@@ -25,6 +26,8 @@ const ASSIGNMENTS: &str = "apis/eai.network/v1alpha1/assignments";
 pub struct Operator {
     pub api: Api,
     pub chain: Chain,
+    /// For how long members are lent the right to run.
+    pub valid_for_ms: u64,
 }
 
 /// A running operator; ends when it is dropped, as a process that is killed.
@@ -32,12 +35,14 @@ pub struct Running {
     /// Where quotes are asked for.
     pub quotes: Quotes,
     task: JoinHandle<()>,
+    beats: JoinHandle<()>,
     shutdown: CancellationToken,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
+        self.beats.abort();
     }
 }
 
@@ -69,7 +74,7 @@ impl Operator {
                 &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }),
             );
         }
-        Self { api, chain: Chain::new(free.parse().unwrap(), block) }
+        Self { api, chain: Chain::new(free.parse().unwrap(), block), valid_for_ms: 600_000 }
     }
 
     pub fn enrol(&self, name: &str, gpus: u32) -> eai_core::seal::KeyPair {
@@ -84,6 +89,8 @@ impl Operator {
         let metrics = Metrics::new(&registry).unwrap();
         let windows = ["eai-operator", "--open-window-ms=5", "--settle-window-ms=5"];
         let quotes = Quotes::default();
+        let heartbeats = Arc::new(Heartbeats::new(std::time::Instant::now()));
+        let beats = tokio::spawn(member::beat(self.api.clone(), heartbeats.clone()));
         let ctx = Context {
             recorder: Recorder::new(client.clone(), Reporter { controller: "eai-operator".into(), instance: None }),
             client,
@@ -91,10 +98,12 @@ impl Operator {
             ledger: Arc::new(self.chain.clone()),
             registry,
             quotes: quotes.clone(),
+            fencing: Policy { valid_for_ms: self.valid_for_ms, grace_ms: 0, sync_ms: 0, skew_percent: 0 },
+            heartbeats: heartbeats.clone(),
             shutdown: shutdown.clone(),
         };
         let task = tokio::spawn(async move { Box::pin(jobs::run(Arc::new(ctx), metrics)).await.unwrap() });
-        Running { quotes, task, shutdown }
+        Running { quotes, task, beats, shutdown }
     }
 
     /// Submits a job to namespace `team`.

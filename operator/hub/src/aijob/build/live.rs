@@ -22,7 +22,11 @@ use super::{
     situation::{Asked, Ending, Situation, ever_ran, unix_seconds},
     spending, tell,
 };
-use crate::aijob::words::{Say, reason};
+use crate::{
+    aijob::words::{Say, reason},
+    fencing::Ends,
+    heartbeat::Voice,
+};
 
 /// Between looks at whether a member has room again for work that is paused, in milliseconds.
 const ROOM_RETRY_MS: u64 = 5_000;
@@ -39,6 +43,8 @@ pub enum Stop {
     NotStarted,
     /// It ran, and then didn't run again in time.
     NotGoingOn,
+    /// Nothing was heard of its member until its grant had run out.
+    Lapsed,
     /// It runs longer than it may.
     Overdue,
     /// Somebody began to close the lease.
@@ -93,6 +99,13 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
         finish(s, plan, attempt, outcome);
         return None;
     }
+    watch_fence(s, plan);
+    if !s.member_enrolled {
+        // Nothing is written to a member that leaves.
+        let say = Say::MemberLeft { member: attempt.member.clone() };
+        keep(plan, attempt);
+        return Some(say);
+    }
     let course = course(s, plan, &attempt, reading.at_most, stop);
     hold_to(s, plan, &mut attempt, course);
     if attempt.held_since.is_some() && unheard {
@@ -103,6 +116,14 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     let say = progress(s, plan, &attempt, course);
     keep(plan, attempt);
     Some(say)
+}
+
+/// Looks again when a grant is due, or when nothing of the attempt can run any more.
+fn watch_fence(s: &Situation<'_>, plan: &mut Plan) {
+    let ends = if let Ends::In(ms) = s.tether.ends { Some(ms) } else { None };
+    for ms in s.tether.again_ms.into_iter().chain(ends) {
+        plan.by(after_ms(s.now, ms));
+    }
 }
 
 /// What was paid by vouchers so far.
@@ -141,6 +162,9 @@ fn stop(s: &Situation<'_>, attempt: &Attempt) -> Option<Stop> {
     if s.lease_is_closing() {
         return Some(Stop::LeaseClosing);
     }
+    if attempt.lapsed_at.is_some() || lapsed(s, attempt) {
+        return Some(Stop::Lapsed);
+    }
     let late = attempt.start_by.as_ref().is_some_and(|by| by.0 <= s.now);
     if late && attempt.observed.running_since_ms.is_none() {
         return Some(if ever_ran(attempt) { Stop::NotGoingOn } else { Stop::NotStarted });
@@ -150,6 +174,13 @@ fn stop(s: &Situation<'_>, attempt: &Attempt) -> Option<Stop> {
     }
     let asked = s.assignment.is_some_and(|a| a.spec.desired == Desired::Stop);
     asked.then_some(Stop::AskedBefore)
+}
+
+/// Whether nothing is heard of the member, and nothing that it was lent holds any more. Work that is paused waits for it.
+fn lapsed(s: &Situation<'_>, attempt: &Attempt) -> bool {
+    let silent = s.tether.voice == Voice::Silent && s.member_enrolled;
+    let to_run = attempt.held_since.is_none() && !s.job.spec.suspend;
+    attempt.fenced && silent && to_run && s.tether.ends == Ends::Passed
 }
 
 /// For how many milliseconds more work that runs may be reported running; `None` while it doesn't run.
@@ -199,25 +230,42 @@ fn ended(s: &Situation<'_>, attempt: &Attempt, stop: Option<Stop>) -> Option<Out
 
 /// The end of an attempt that the member says nothing about.
 fn without_word(s: &Situation<'_>, attempt: &Attempt, stop: Option<Stop>) -> Option<Outcome> {
-    if s.assignment.is_none() && !ever_ran(attempt) {
-        // Without an Assignment no work can have begun, so there is nobody to wait for.
-        if let Some(stop) = stop {
-            return Some(stopped(stop));
-        }
-    }
+    let passed = s.tether.ends == Ends::Passed;
     if !s.member_enrolled {
-        let text = format!("{} left the federation while it had the job.", attempt.member);
-        return Some(outcome(AttemptResult::Lost, reason::MEMBER_REMOVED, &text));
+        return removed(s, attempt);
     }
-    let given_up = attempt.stop_by.as_ref().is_some_and(|by| by.0 <= s.now);
-    if !given_up || stop.is_none() {
+    let stop = stop?;
+    // What was stopped gets no other grant, so nothing of it can run any more.
+    if passed && s.assignment.is_some_and(|a| a.spec.desired == Desired::Stop) {
+        return Some(stopped(stop));
+    }
+    if attempt.stop_by.as_ref().is_none_or(|by| by.0 > s.now) {
         return None;
     }
-    if stop == Some(Stop::Ending(Ending::Cancelled)) {
-        return stop.map(stopped);
+    match stop {
+        Stop::Ending(Ending::Cancelled) => Some(stopped(stop)),
+        // Nothing follows it, so only the money matters.
+        Stop::Ending(_) | Stop::LeaseClosing => Some(silent(attempt)),
+        _ => (s.tether.ends == Ends::Unknown).then(|| silent(attempt)),
     }
+}
+
+/// The end of an attempt that was asked to stop, in vain.
+fn silent(attempt: &Attempt) -> Outcome {
     let text = format!("{} was asked to stop the work and didn't answer.", attempt.member);
-    Some(outcome(AttemptResult::Lost, reason::MEMBER_SILENT, &text))
+    outcome(AttemptResult::Lost, reason::MEMBER_SILENT, &text)
+}
+
+/// The end of an attempt whose member was removed. Its Assignment went with its namespace, so no grant can follow; what
+/// was lent before runs out by itself.
+fn removed(s: &Situation<'_>, attempt: &Attempt) -> Option<Outcome> {
+    let reason = match s.tether.ends {
+        Ends::Passed => reason::MEMBER_LOST,
+        Ends::Unknown => reason::MEMBER_REMOVED,
+        Ends::In(_) => return None,
+    };
+    let text = format!("{} left the federation while it had the job.", attempt.member);
+    Some(outcome(AttemptResult::Lost, reason, &text))
 }
 
 /// The end of work that was asked to stop.
@@ -237,6 +285,11 @@ fn stopped(why: Stop) -> Outcome {
             Lost,
             reason::NOT_GOING_ON,
             "The work ran, and then the member didn't get the rest of it running in time.",
+        ),
+        Stop::Lapsed => outcome(
+            Lost,
+            reason::MEMBER_LOST,
+            "Nothing was heard of the member until its right to run the work had run out.",
         ),
         Stop::Overdue => {
             outcome(Failed, reason::OVERDUE, "The work ran on past maxDurationSeconds, so the hub had it stopped.")
@@ -300,13 +353,15 @@ fn course(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, used: UsageMs, 
 
 /// Has the Assignment made, or says in it what is wanted, and sets the times that the member is held to.
 fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Course) {
-    let was = s.assignment.map(|a| a.spec.desired);
     match course {
         Course::Stop(_) => {
             attempt.held_since.get_or_insert(s.now_time());
             let by = Time(after_ms(s.now_time().0, s.rules.stop_seconds.saturating_mul(1000)));
             let by = attempt.stop_by.get_or_insert(by);
             plan.by(by.0);
+            if course == Course::Stop(Stop::Lapsed) {
+                attempt.lapsed_at.get_or_insert(s.now_time());
+            }
         }
         Course::Suspend | Course::Short(_) | Course::GiveWay | Course::Full => {
             // A pause isn't the member's doing, so it is no longer held to the time it promised.
@@ -330,11 +385,29 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
     if let Some(left) = run_left_ms(s, attempt) {
         plan.by(after_ms(s.now, left));
     }
-    match was {
-        // Without an Assignment the member goes on with work that it began: it must hear what is wanted of that.
-        None if course == Course::Run || ever_ran(attempt) => plan.wish(Wish::Assign(course.desired())),
-        None => {}
-        Some(_) => tell(s, plan, course.desired(), &noted(s, attempt)),
+    if s.assignment.is_none() {
+        assign(s, plan, attempt, course);
+    } else {
+        attempt.fenced |= course == Course::Run && s.tether.due.is_some();
+        tell(s, plan, course.desired(), &noted(s, attempt));
+    }
+}
+
+/// Has the Assignment made that isn't there.
+fn assign(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Course) {
+    let stop = matches!(course, Course::Stop(_));
+    // Without an Assignment the member goes on with work that it began: it must hear what is wanted of that. And where
+    // one was asked for that may still come to be, it must come to be stopped.
+    let needed = stop || course == Course::Run || ever_ran(attempt);
+    match (&s.tether.due, s.tether.voice) {
+        _ if !needed => {}
+        (Some(grant), _) if course == Course::Run => {
+            attempt.fenced = true;
+            plan.wish(Wish::Assign(Desired::Run, Some(grant.clone())));
+        }
+        // An agent of an earlier version takes no grants; of another nothing begins without.
+        (None, Voice::Heard(_) | Voice::Silent) if course == Course::Run => plan.by(after_ms(s.now, SILENT_RETRY_MS)),
+        _ => plan.wish(Wish::Assign(course.desired(), None)),
     }
 }
 
@@ -389,6 +462,9 @@ fn progress(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, course: Cours
             (phase, Say::Stopping { member, why: stopped(stop).message })
         }
         (_, AssignmentPhase::Finishing) => (Phase::Running, Say::Finishing { member }),
+        (Course::Run, AssignmentPhase::Running) if attempt.fenced && s.tether.voice == Voice::Silent => {
+            (Phase::Running, Say::Unheard { member, until: fence_ends(s) })
+        }
         (Course::Run, AssignmentPhase::Running) => {
             (Phase::Running, Say::Running { member, trouble: report_message(s) })
         }
@@ -409,6 +485,13 @@ fn progress(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, course: Cours
         }
     }
     say
+}
+
+/// By when the work is begun elsewhere unless its member is heard, to the minute; `None` if it isn't.
+fn fence_ends(s: &Situation<'_>) -> Option<Timestamp> {
+    let Ends::In(ms) = s.tether.ends else { return None };
+    let minute = after_ms(s.now, ms).as_second() / 60 + 1;
+    Timestamp::from_second(minute.saturating_mul(60)).ok()
 }
 
 fn report_message(s: &Situation<'_>) -> String {

@@ -15,7 +15,8 @@
 //! - an Assignment is wished for only when the lease is open, and only after a conditional write of the status;
 //! - an attempt has one final bill: usage is fixed in the same write that records the outcome;
 //! - a bill is never above the hold;
-//! - a new attempt begins only when the old one's lease is closed and its member has said that the work ended.
+//! - a new attempt begins only when the old one's lease is closed and its member has said that the work ended, or its
+//!   grants have run out.
 
 mod conclude;
 mod idle;
@@ -127,13 +128,15 @@ fn worth_writing(before: &AIJobStatus, after: &AIJobStatus, rules: &Rules) -> bo
     same != *before
 }
 
-/// Tells the member `desired`, and what the hub noted, unless its Assignment says so already.
+/// Tells the member `desired`, and what the hub noted, unless its Assignment says so already. Work that is to run is lent
+/// the right to when that is due.
 fn tell(s: &Situation<'_>, plan: &mut Plan, desired: Desired, noted: &Acknowledged) {
     let Some(assignment) = s.assignment else { return };
     // Stop is for good.
     let desired = if assignment.spec.desired == Desired::Stop { Desired::Stop } else { desired };
-    if assignment.spec.desired != desired || assignment.spec.acknowledged != *noted {
-        plan.wish(Wish::Tell(desired, noted.clone()));
+    let grant = s.tether.due.clone().filter(|_| desired == Desired::Run);
+    if assignment.spec.desired != desired || assignment.spec.acknowledged != *noted || grant.is_some() {
+        plan.wish(Wish::Tell(desired, noted.clone(), grant));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use eai_api::{
     AIJobStatus,
-    assignment::{Acknowledged, Desired},
+    assignment::{Acknowledged, Desired, Grant},
 };
 use eai_core::{metering::UsageMs, money::Amount};
 use k8s_openapi::jiff::Timestamp;
@@ -35,10 +35,10 @@ pub enum Wish {
     TopUp(Amount),
     /// Present a voucher.
     Settle(Bill),
-    /// Make the attempt's Assignment, which asks for this.
-    Assign(Desired),
-    /// Tell the member what is wanted and what was noted.
-    Tell(Desired, Acknowledged),
+    /// Make the attempt's Assignment, which asks for this under this grant.
+    Assign(Desired, Option<Grant>),
+    /// Tell the member what is wanted and what was noted, and lend it this grant if there is one.
+    Tell(Desired, Acknowledged, Option<Grant>),
     /// Take the settlement finalizer off the job.
     Release,
 }

@@ -6,6 +6,7 @@ use eai_core::{money::Amount, placement::Shortage};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::rules::Rules;
+use crate::fencing::Tether;
 
 /// One job, and everything outside it that matters to it, at one moment.
 pub struct Situation<'a> {
@@ -19,6 +20,8 @@ pub struct Situation<'a> {
     pub member_enrolled: bool,
     /// Whether nothing was heard of the member for some time, so that it can't have heard what is wanted.
     pub member_silent: bool,
+    /// What fencing says of the attempt.
+    pub tether: Tether,
     /// The job that its attempt gives way to, while that still waits.
     pub gives_way_to: Option<String>,
     /// What the member lacks to resume work that is paused, if anything.

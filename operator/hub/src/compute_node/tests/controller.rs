@@ -14,8 +14,10 @@ use k8s_openapi::{
 use kube::runtime::events::{Recorder, Reporter};
 use serde_json::{Value, json};
 
+use crate::heartbeat::{Heartbeats, Moment};
+
 use super::{
-    super::{Members, going, heartbeat::Moment, memory::Memory, reconcile},
+    super::{Members, going, memory::Memory, reconcile},
     api::FakeApi,
     *,
 };
@@ -38,7 +40,7 @@ impl Hub {
         let api = FakeApi::default();
         let client = api.client();
         let recorder = Recorder::new(client.clone(), Reporter { controller: "test".to_owned(), instance: None });
-        let memory = Memory::new(Instant::now());
+        let memory = Memory::new(Arc::new(Heartbeats::new(Instant::now())));
         Self { api, members: Arc::new(Members { client, recorder, settings: settings(), memory }) }
     }
 

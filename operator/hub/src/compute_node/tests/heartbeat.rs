@@ -6,7 +6,8 @@ use k8s_openapi::{
     jiff::SignedDuration,
 };
 
-use super::{super::heartbeat::*, now};
+use super::now;
+use crate::heartbeat::*;
 
 struct Clock {
     start: Instant,

@@ -22,9 +22,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     build::Settings,
-    heartbeat::Pulse,
     snapshot::{Kubeconfig, Place, Snapshot},
 };
+
+use crate::heartbeat::Pulse;
 
 /// A development key of anvil's that everybody knows.
 const OWNER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";

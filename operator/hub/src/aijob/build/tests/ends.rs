@@ -17,7 +17,7 @@ fn a_member_that_breaks_its_promise_is_stopped_and_loses_the_job() {
     let plan = Case::new(&job, Some(&starting), 150).build();
     assert_eq!(plan.again, Some(at(151)));
     let plan = Case::new(&job, Some(&starting), 151).build();
-    assert!(plan.wishes.contains(&Wish::Tell(Desired::Stop, Acknowledged::default())));
+    assert!(plan.wishes.contains(&Wish::Tell(Desired::Stop, Acknowledged::default(), None)));
     assert_eq!(plan.status.attempt.as_ref().unwrap().stop_by, Some(time(751)));
     let stopped = reports(starting, Report::Stopped, 0);
     let plan = Case::new(&job, Some(&stopped), 155).build();
@@ -33,7 +33,7 @@ fn cancelling_stops_the_work_and_pays_for_what_ran() {
     job.spec.cancel = true;
     let plan = Case::new(&job, Some(&running), 20).build();
     let noted = Acknowledged { started: true, ..Acknowledged::default() };
-    assert_eq!(plan.wishes, [Wish::Tell(Desired::Stop, noted)]);
+    assert_eq!(plan.wishes, [Wish::Tell(Desired::Stop, noted, None)]);
     assert_eq!(plan.status.phase, Phase::Running);
     job.status = Some(plan.status);
     let stopped = reports(running, Report::Stopped, 12_000);
@@ -180,7 +180,7 @@ fn a_member_that_says_it_starts_again_and_again_runs_out_of_time() {
         let said = reports(assignment(&job, 2), phases[usize::from(now % 50 == 0)], 99_000_000);
         let plan = Case::new(&job, Some(&said), now).build();
         job.status = Some(plan.status);
-        if plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))) {
+        if plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, ..))) {
             stopped_at = Some(now);
             break;
         }
@@ -201,9 +201,9 @@ fn work_that_ran_and_doesnt_go_on_is_stopped() {
     job.status = Some(Case::new(&job, Some(&between), 20).build().status);
     assert_eq!(attempt(&job).start_by, Some(time(920)));
     let plan = Case::new(&job, Some(&between), 919).build();
-    assert!(!plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))));
+    assert!(!plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, ..))));
     let plan = Case::new(&job, Some(&between), 920).build();
-    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))), "{:?}", plan.wishes);
+    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, ..))), "{:?}", plan.wishes);
     job.status = Some(plan.status);
     let stopped = reports(between, Report::Stopped, 5_000);
     let plan = Case::new(&job, Some(&stopped), 925).build();
@@ -231,9 +231,9 @@ fn work_that_runs_past_its_time_is_stopped() {
     let running = reports(assignment(&job, 2), Report::Running, 0);
     job.status = Some(Case::new(&job, Some(&running), 10).build().status);
     let plan = Case::new(&job, Some(&running), 10 + 100 + 119).build();
-    assert!(!matches!(plan.wishes[..], [Wish::Tell(Desired::Stop, _)]));
+    assert!(!matches!(plan.wishes[..], [Wish::Tell(Desired::Stop, ..)]));
     let plan = Case::new(&job, Some(&running), 10 + 100 + 120).build();
-    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))), "{:?}", plan.wishes);
+    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, ..))), "{:?}", plan.wishes);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_lease_that_somebody_closes_ends_the_work() {
     };
     let look = Look { at: START + 70, lease: Some(view) };
     let plan = Case::new(&job, Some(&running), 70).chain(|c| c.look = Some(look)).build();
-    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, _))), "{:?}", plan.wishes);
+    assert!(plan.wishes.iter().any(|w| matches!(w, Wish::Tell(Desired::Stop, ..))), "{:?}", plan.wishes);
 }
 
 #[test]
@@ -268,11 +268,14 @@ fn a_missing_assignment_is_made_again_under_the_same_name() {
     let mut job = leased(job(), 1);
     let running = reports(assignment(&job, 2), Report::Running, 0);
     job.status = Some(Case::new(&job, Some(&running), 10).build().status);
-    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Run)));
+    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Run, None)));
     job.spec.suspend = true;
-    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Pause)), "not to run on unheard");
+    assert!(
+        Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Pause, None)),
+        "not to run on unheard"
+    );
     job.spec.cancel = true;
-    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Stop)));
+    assert!(Case::new(&job, None, 20).build().wishes.contains(&Wish::Assign(Desired::Stop, None)));
 }
 
 #[test]

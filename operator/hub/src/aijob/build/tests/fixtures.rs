@@ -9,9 +9,13 @@ use eai_chain::{HubId, NamespaceId, OpenOutcome, Opened, SettleOutcome, Settled,
 use eai_core::{address::Address, class::Class, metering::MilliUnits, money::Amount, placement::Shortage};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
-use crate::aijob::{
-    build::{ChainNews, Plan, Rules, Sight, Situation, build, money},
-    claim::{Claim, Parties, claim, first_hold},
+use crate::{
+    aijob::{
+        build::{ChainNews, Plan, Rules, Sight, Situation, build, money},
+        claim::{Claim, Parties, claim, first_hold},
+    },
+    fencing::{Ends, Tether},
+    heartbeat::Voice,
 };
 
 /// 2026-01-01T00:00:00Z.
@@ -155,6 +159,11 @@ pub fn reports(mut assignment: Assignment, phase: AssignmentPhase, usage_ms: u64
     assignment
 }
 
+/// What fencing says of the work of an agent of an earlier version, which takes no grants.
+pub const fn unfenced() -> Tether {
+    Tether { voice: Voice::Unnumbered, due: None, again_ms: None, ends: Ends::Unknown }
+}
+
 /// A situation with everything at rest.
 pub struct Case<'a> {
     pub job: &'a AIJob,
@@ -167,6 +176,7 @@ pub struct Case<'a> {
     pub no_room: Option<Shortage>,
     pub gives_way_to: Option<String>,
     pub silent: bool,
+    pub tether: Tether,
 }
 
 impl<'a> Case<'a> {
@@ -183,6 +193,7 @@ impl<'a> Case<'a> {
             no_room: None,
             gives_way_to: None,
             silent: false,
+            tether: unfenced(),
         }
     }
 
@@ -201,6 +212,7 @@ impl<'a> Case<'a> {
             no_room: self.no_room,
             gives_way_to: self.gives_way_to,
             member_silent: self.silent,
+            tether: self.tether,
             chain: self.chain,
             rules: &rules,
             now: at(self.now),

@@ -10,6 +10,7 @@ use eai_core::{metering::UsageMs, money::Amount};
 
 use super::fixtures::*;
 use crate::aijob::build::{Asked, Bill, Look, Stage, Wish, stage};
+use crate::fencing::Ends;
 
 #[test]
 fn a_new_job_waits_for_the_placement_pass() {
@@ -83,7 +84,7 @@ fn the_lease_of_a_claim_is_asked_for_and_nothing_else_happens() {
 fn an_open_lease_brings_the_assignment() {
     let job = claimed(job(), 1);
     let plan = Case::new(&job, None, 4).chain(|c| c.open = Asked::Answered(opened(&job))).build();
-    assert_eq!(plan.wishes, [Wish::Assign(Desired::Run)]);
+    assert_eq!(plan.wishes, [Wish::Assign(Desired::Run, None)]);
     assert_eq!(plan.status.phase, Phase::Starting);
     let attempt = plan.status.attempt.as_ref().unwrap();
     assert_eq!(attempt.lease.state, LeaseState::Open);
@@ -124,6 +125,18 @@ fn a_job_cancelled_while_its_lease_opened_is_refunded_in_full() {
     let mut job = claimed(job(), 1);
     job.spec.cancel = true;
     let plan = Case::new(&job, None, 10).chain(|c| c.open = Asked::Answered(opened(&job))).build();
+    assert_eq!(
+        plan.wishes,
+        [Wish::Assign(Desired::Stop, None)],
+        "one asked for by another hub can't come to be after this"
+    );
+    job.status = Some(plan.status);
+    let mut stopped = assignment(&job, 10);
+    stopped.spec.desired = Desired::Stop;
+    assert_eq!(stage(&Case::new(&job, Some(&stopped), 11).build().status), Stage::Live);
+    let mut case = Case::new(&job, Some(&stopped), 11);
+    case.tether.ends = Ends::Passed;
+    let plan = case.build();
     assert_eq!(stage(&plan.status), Stage::Settling);
     assert_eq!(plan.wishes, [Wish::Settle(Bill { usage: UsageMs(0), amount: Amount::ZERO, is_final: true })]);
     job.status = Some(plan.status);
@@ -146,7 +159,7 @@ fn a_lease_found_open_after_a_restart_is_taken_as_it_is() {
     };
     let look = Look { at: START + 300, lease: Some(view) };
     let plan = Case::new(&job, None, 300).chain(|c| c.look = Some(look)).build();
-    assert_eq!(plan.wishes, [Wish::Assign(Desired::Run)]);
+    assert_eq!(plan.wishes, [Wish::Assign(Desired::Run, None)]);
 }
 
 #[test]
@@ -157,7 +170,7 @@ fn running_is_noted_and_metered_from_first_sight() {
     assert_eq!(plan.status.phase, Phase::Running);
     assert_eq!(plan.status.attempt.as_ref().unwrap().observed.running_since_ms, Some((START + 10) * 1000));
     let noted = Acknowledged { started: true, ..Acknowledged::default() };
-    assert_eq!(plan.wishes, [Wish::Tell(Desired::Run, noted)]);
+    assert_eq!(plan.wishes, [Wish::Tell(Desired::Run, noted, None)]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod agent;
 mod ends;
 mod escrow;
+mod fenced;
 mod fixtures;
 mod life;
 mod money;

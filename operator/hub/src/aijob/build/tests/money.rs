@@ -18,7 +18,7 @@ use crate::aijob::build::{
 };
 
 fn told(plan: &Plan) -> Option<Desired> {
-    plan.wishes.iter().find_map(|wish| if let Wish::Tell(desired, _) = wish { Some(*desired) } else { None })
+    plan.wishes.iter().find_map(|wish| if let Wish::Tell(desired, ..) = wish { Some(*desired) } else { None })
 }
 
 #[test]

@@ -186,6 +186,7 @@ impl World {
             no_room: None,
             gives_way_to: None,
             member_silent: false,
+            tether: super::fixtures::unfenced(),
             chain,
             rules: &rules,
             now: self.now(),
@@ -234,11 +235,11 @@ impl World {
                 news.settle = Asked::Waiting;
                 self.pending.push(Pending::Settle { hub, id, bill });
             }
-            Wish::Assign(desired) => {
+            Wish::Assign(desired, grant) => {
                 let current = confirmed || job.metadata.resource_version == self.job.metadata.resource_version;
                 if current && !self.assignments.contains_key(&name) {
                     let mut made = super::fixtures::assignment(job, 0);
-                    made.spec.desired = desired;
+                    (made.spec.desired, made.spec.grant) = (desired, grant);
                     made.metadata.creation_timestamp = Some(seconds(now_ms));
                     made.metadata.resource_version = Some(self.stamp());
                     self.assignments.insert(name.clone(), made.clone());
@@ -246,7 +247,7 @@ impl World {
                     self.hubs[hub].assignments.insert(name, made);
                 }
             }
-            Wish::Tell(desired, noted) => self.tell(hub, &name, desired, noted),
+            Wish::Tell(desired, noted, _) => self.tell(hub, &name, desired, noted),
             Wish::Place | Wish::Release | Wish::OpenLease | Wish::Settle(_) => {}
         }
     }

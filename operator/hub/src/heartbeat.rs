@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use eai_api::names::HEARTBEAT_ANNOTATION;
+use eai_core::fencing::Heartbeat;
 use k8s_openapi::{
     api::coordination::v1::Lease,
     jiff::{SignedDuration, Timestamp},
@@ -43,6 +45,17 @@ pub struct Pulse {
     pub fresh_for: Option<Duration>,
 }
 
+/// What is heard of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Nothing, for as long as silence is allowed, or by this process.
+    Silent,
+    /// Heartbeats without a number: its agent is of an earlier version, which takes no grants.
+    Unnumbered,
+    /// This heartbeat, lately.
+    Heard(Heartbeat),
+}
+
 /// The last state of one member's Lease.
 #[derive(Clone, Debug, PartialEq)]
 struct Beat {
@@ -50,6 +63,8 @@ struct Beat {
     mark: (Option<String>, Option<String>),
     /// When it was seen to change.
     seen: Option<Moment>,
+    /// The heartbeat's number.
+    number: Option<Heartbeat>,
 }
 
 /// Every member's heartbeat.
@@ -74,9 +89,11 @@ impl Heartbeats {
     pub fn observe(&self, member: &str, lease: &Lease, now: Moment) -> bool {
         let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0.to_string());
         let mark = (lease.metadata.uid.clone(), renewed);
+        let annotations = lease.metadata.annotations.as_ref();
+        let number = annotations.and_then(|all| all.get(HEARTBEAT_ANNOTATION)?.parse().ok());
         let mut beats = self.beats();
         let Some(beat) = beats.get_mut(member) else {
-            beats.insert(member.to_owned(), Beat { mark, seen: None });
+            beats.insert(member.to_owned(), Beat { mark, seen: None, number });
             return false;
         };
         let changed = beat.mark != mark && beat.mark.0 == mark.0 && mark.1.is_some();
@@ -85,7 +102,7 @@ impl Heartbeats {
             // Another Lease of the same name: what was seen of the first says nothing of it.
             beat.seen = None;
         }
-        beat.mark = mark;
+        (beat.mark, beat.number) = (mark, number);
         if changed {
             beat.seen = Some(now);
         }
@@ -95,6 +112,26 @@ impl Heartbeats {
     /// Forgets a member that left.
     pub fn forget(&self, member: &str) {
         self.beats().remove(member);
+    }
+
+    /// What is heard of `member` at `now`. Only what was seen to change counts: the first sight of a Lease may be old.
+    pub fn voice(&self, member: &str, now: Instant) -> Voice {
+        let beats = self.beats();
+        let Some(beat) = beats.get(member) else { return Voice::Silent };
+        match (beat.seen, beat.number) {
+            (Some(seen), number) if now.saturating_duration_since(seen.steady) <= SILENCE => {
+                number.map_or(Voice::Unnumbered, Voice::Heard)
+            }
+            _ => Voice::Silent,
+        }
+    }
+
+    /// Since when `member` is silent; `None` while it is heard. One that was never heard counts from when this hub began
+    /// to look.
+    pub fn silent_since(&self, member: &str, now: Instant) -> Option<Instant> {
+        let seen = self.beats().get(member).and_then(|beat| beat.seen);
+        let since = seen.map_or(self.started, |seen| seen.steady) + SILENCE;
+        (since < now).then_some(since)
     }
 
     /// Whether `member` is alive at `now`. `before` is what the ComputeNode's status says: when it was last seen, and

@@ -1,0 +1,208 @@
+//! The hub's side of fencing: what was lent to which attempt, and since when nothing of it can run any more.
+//!
+//! What is decided, `eai_core::fencing` decides; here is what this process remembers for it. All of it may be lost: a
+//! process that knows nothing of an attempt counts from its own first sight of it, and so only waits longer.
+
+mod silence;
+mod tenure;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use eai_api::assignment::Grant;
+use eai_core::fencing::{
+    self, Expiry, Known, OnLoss, Policy, SteadyMs,
+    expiry::expiry,
+    lending::grant_now,
+    silence::{Pauses, Voice as Weighed},
+};
+
+pub use silence::watch;
+pub use tenure::settle_in;
+
+use crate::heartbeat::Voice;
+
+/// How soon something that is due and couldn't be done is looked at again, in milliseconds.
+const RETRY_MS: u64 = 5_000;
+
+/// What this process of the hub knows of grants.
+pub struct Fence {
+    policy: Policy,
+    began: Instant,
+    settled_in: AtomicBool,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    attempts: HashMap<String, Memory>,
+    pauses: Pauses,
+}
+
+/// What is remembered of one attempt.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    known: Known,
+    /// The grant that this process last wanted it to have.
+    wanted: Option<fencing::Grant>,
+    /// Its lease wasn't open yet when this process first saw it, so nobody can have made its Assignment before.
+    from_the_start: bool,
+    /// Its Assignment was made to stop it, by this process, and there was none before.
+    void: bool,
+}
+
+/// One attempt, as fencing looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The name of its Assignment: no two attempts ever have the same.
+    pub name: &'a str,
+    /// The generation of the hub that made it.
+    pub generation: u64,
+    /// Whether its lease is being opened: nothing of it can run yet.
+    pub opening: bool,
+    /// Whether its work runs under grants.
+    pub fenced: bool,
+    /// The grant in its Assignment; `None` without one, or without an Assignment.
+    pub grant: Option<&'a Grant>,
+    /// What happens to the work when its grant runs out.
+    pub on_loss: OnLoss,
+    /// What is heard of its member.
+    pub voice: Voice,
+}
+
+/// What fencing says of an attempt now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tether {
+    /// What is heard of its member.
+    pub voice: Voice,
+    /// The grant that it is due.
+    pub due: Option<Grant>,
+    /// In how many milliseconds to look again.
+    pub again_ms: Option<u64>,
+    /// When nothing of it can run any more.
+    pub ends: Ends,
+}
+
+/// When nothing of an attempt can run any more, though its member says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Nobody can tell: it isn't fenced, or is to run on.
+    Unknown,
+    /// In so many milliseconds, unless it is given another grant.
+    In(u64),
+    /// Now.
+    Passed,
+}
+
+impl Tether {
+    /// Of a job without an attempt that goes on.
+    pub const fn none() -> Self {
+        Self { voice: Voice::Silent, due: None, again_ms: None, ends: Ends::Unknown }
+    }
+}
+
+impl Fence {
+    /// Knows nothing yet.
+    pub fn new(policy: Policy, began: Instant) -> Self {
+        Self { policy, began, settled_in: AtomicBool::new(false), inside: Mutex::default() }
+    }
+
+    /// `at` on the clock that fencing counts by.
+    pub fn steady(&self, at: Instant) -> SteadyMs {
+        let since = at.saturating_duration_since(self.began);
+        SteadyMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Whether work may begin, and inherited work be lent anything: not until what a restore may have lost has run out.
+    pub fn settled_in(&self) -> bool {
+        self.settled_in.load(Ordering::Acquire)
+    }
+
+    /// What fencing says of `subject` at `now`, to a hub of `generation`. Takes note of what it is shown.
+    pub fn look(&self, subject: &Subject<'_>, generation: u64, now: Instant) -> Tether {
+        let now = self.steady(now);
+        let grant = subject.grant.and_then(|grant| grant.read().ok());
+        let inherited = subject.generation < generation && !self.settled_in();
+        let latest = if let (Voice::Heard(beat), false) = (subject.voice, inherited) { Some(beat) } else { None };
+        let mut inside = self.lock();
+        let pause = inside.pauses.frozen_until(&self.policy, now);
+        let first =
+            Memory { known: Known { grant, at: now }, wanted: None, from_the_start: subject.opening, void: false };
+        let memory = inside.attempts.entry(subject.name.to_owned()).or_insert(first);
+        memory.known = Known::saw(Some(memory.known), grant, now);
+        let due = self.due(memory, latest, now);
+        memory.wanted = due.or(memory.wanted);
+        let memory = *memory;
+        drop(inside);
+        let ends = match expiry(&self.policy, subject.on_loss, &memory.known, pause, now) {
+            _ if memory.void => Ends::Passed,
+            _ if !subject.fenced => Ends::Unknown,
+            Expiry::Never => Ends::Unknown,
+            Expiry::At(at) => Ends::In(at.since(now)),
+            Expiry::Passed => Ends::Passed,
+        };
+        Tether {
+            voice: subject.voice,
+            due: due.map(written),
+            again_ms: Some(self.next_due_ms(&memory.known, now)),
+            ends,
+        }
+    }
+
+    /// Takes note that the Assignment called `name` was made stopped, and that this made it.
+    pub fn made_stopped(&self, name: &str) {
+        if let Some(memory) = self.lock().attempts.get_mut(name) {
+            memory.void = memory.from_the_start && memory.known.grant.is_none();
+        }
+    }
+
+    /// Forgets an attempt that is over.
+    pub fn forget(&self, name: &str) {
+        self.lock().attempts.remove(name);
+    }
+
+    /// Weighs which members are silent.
+    fn weigh(&self, members: &[Weighed], now: SteadyMs) {
+        let mut inside = self.lock();
+        let before = inside.pauses;
+        inside.pauses = before.look(&self.policy, members, now);
+        if inside.pauses != before {
+            let seconds = self.policy.valid_for_ms / 1_000;
+            tracing::warn!(seconds, "most members fell silent at once; nothing is given to others for now");
+        }
+    }
+
+    /// The grant that is due. One that another process gave may be nearly used up, so it is renewed at once.
+    fn due(&self, memory: &Memory, latest: Option<fencing::Heartbeat>, now: SteadyMs) -> Option<fencing::Grant> {
+        let own = memory.known.grant == memory.wanted;
+        let judged = if own { now } else { now.after(self.policy.valid_for_ms) };
+        grant_now(&self.policy, Some(&memory.known), latest, judged)
+    }
+
+    /// Until the next grant is due.
+    fn next_due_ms(&self, known: &Known, now: SteadyMs) -> u64 {
+        let every = known.grant.map_or(0, |grant| self.policy.renew_after_ms().min(grant.valid_for_ms / 3));
+        known.at.after(every).since(now).max(RETRY_MS)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        // A panic elsewhere leaves it whole: each change is one insert, remove or assignment.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A grant as it is written in an Assignment.
+fn written(grant: fencing::Grant) -> Grant {
+    Grant {
+        heartbeat: grant.heartbeat.to_string(),
+        valid_for_seconds: u32::try_from(grant.valid_for_ms / 1_000).unwrap_or(u32::MAX),
+    }
+}
