@@ -88,6 +88,7 @@ limits:
     {{- else }} {}
     {{- end }}
   allowInternet: {{ .Values.limits.allowInternet }}
+  allowContinue: {{ .Values.limits.allowContinue }}
 runtimeClass: {{ .Values.runtimeClass | quote }}
 internetRuntimeClass: {{ .Values.internetRuntimeClass | quote }}
 outputsImage: {{ include "eai-agent.image" . }}

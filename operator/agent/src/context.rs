@@ -5,8 +5,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use eai_api::{Assignment, AssignmentStatus, assignment::AssignmentPhase};
-use eai_core::seal::KeyPair;
+use eai_api::{
+    Assignment, AssignmentStatus,
+    assignment::{AssignmentPhase, Grant},
+};
+use eai_core::{
+    fencing::{BootMs, Term},
+    seal::KeyPair,
+};
 use k8s_openapi::{
     api::{
         batch::v1::Job,
@@ -24,6 +30,7 @@ use crate::{
     artifacts::Artifacts,
     config::Config,
     demand::Demand,
+    fence::Pulse,
     identity::Identity,
     metrics::Metrics,
     refusal::Probes,
@@ -46,6 +53,8 @@ pub struct Context {
     pub hub_namespace: String,
     /// The member's keys.
     pub keys: Arc<KeyPair>,
+    /// What grants are judged by.
+    pub pulse: Arc<Pulse>,
     /// Where what must survive is kept.
     pub identity: Identity,
     /// What is watched.
@@ -97,6 +106,12 @@ pub struct Track {
     pub told: Option<Instant>,
     /// Failures in a row.
     pub failures: u32,
+    /// Until when it may run, as far as this process knows.
+    pub term: Option<Term>,
+    /// The last grant that wasn't taken.
+    pub untaken: Option<Grant>,
+    /// From when on it must not run, if anything of it may; 0 if it is to end now.
+    pub fence_at: Option<BootMs>,
 }
 
 impl Tracks {
@@ -108,6 +123,13 @@ impl Tracks {
             *track = Track { uid: uid.to_owned(), ..Track::default() };
         }
         action(track)
+    }
+
+    /// The names of those that must not run at `now`, and may.
+    pub fn due(&self, now: BootMs) -> Vec<String> {
+        let tracks = self.lock();
+        let due = tracks.iter().filter(|(_, track)| track.fence_at.is_some_and(|at| at <= now));
+        due.map(|(name, _)| name.clone()).collect()
     }
 
     /// Forgets all but those to `keep`.

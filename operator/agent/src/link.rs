@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use eai_api::names::HEARTBEAT_LEASE;
+use eai_api::names::{HEARTBEAT_ANNOTATION, HEARTBEAT_LEASE};
 use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
 use kube::{
     Api, Client,
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+use crate::{fence::Pulse, metrics::Metrics};
 
 /// Between heartbeats. The hub takes a member for gone after 40 s without.
 const EVERY: Duration = Duration::from_secs(10);
@@ -36,6 +36,8 @@ pub struct Heartbeat {
     pub namespace: String,
     /// This agent's name: its pod's.
     pub holder: String,
+    /// Numbers the heartbeats, and remembers when each was sent.
+    pub pulse: Arc<Pulse>,
     /// Told how often the hub came back after it was away.
     pub reconnects: watch::Sender<u64>,
     /// Told when the last heartbeat got through, in Unix seconds; 0 for never.
@@ -81,7 +83,48 @@ impl Heartbeat {
     }
 
     async fn beat(&self, leases: &Api<Lease>) -> Result<(), kube::Error> {
-        let patch = json!({ "spec": { "holderIdentity": self.holder, "renewTime": MicroTime(Timestamp::now()) } });
+        // It counts from before it is sent: what it takes to arrive is the member's loss.
+        let heartbeat = self.pulse.send();
+        let patch = json!({
+            "metadata": { "annotations": { HEARTBEAT_ANNOTATION: heartbeat.to_string() } },
+            "spec": { "holderIdentity": self.holder, "renewTime": MicroTime(Timestamp::now()) },
+        });
         leases.patch(HEARTBEAT_LEASE, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::{api, clock::TestClock, world::INSTANCE};
+
+    const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/cn-home-1/leases/agent";
+
+    #[tokio::test]
+    async fn each_heartbeat_has_a_number_whether_or_not_it_arrives() {
+        let hub = api::Api::default();
+        hub.put(LEASE, json!({ "metadata": { "name": "agent" }, "spec": {} }));
+        let beating = Heartbeat {
+            hub: hub.client(),
+            namespace: "cn-home-1".to_owned(),
+            holder: "pod-1".to_owned(),
+            pulse: Arc::new(Pulse::new(INSTANCE, TestClock::default())),
+            reconnects: watch::channel(0).0,
+            reached: watch::channel(0).0,
+            refused: Arc::new(Notify::new()),
+            metrics: Arc::new(Metrics::new().unwrap()),
+        };
+        let leases: Api<Lease> = Api::namespaced(hub.client(), "cn-home-1");
+        beating.beat(&leases).await.unwrap();
+        let lease = hub.get(LEASE).unwrap();
+        assert_eq!(lease["metadata"]["annotations"][HEARTBEAT_ANNOTATION], "0000000000000ea1-1");
+        assert!(lease["spec"]["renewTime"].is_string());
+        assert_eq!(hub.calls().len(), 1);
+        hub.fail(|_, _| Some(503));
+        beating.beat(&leases).await.unwrap_err();
+        hub.heal();
+        beating.beat(&leases).await.unwrap();
+        assert_eq!(hub.get(LEASE).unwrap()["metadata"]["annotations"][HEARTBEAT_ANNOTATION], "0000000000000ea1-3");
     }
 }

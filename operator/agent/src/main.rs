@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod context;
 mod demand;
+mod fence;
 mod health;
 mod identity;
 mod ledger;

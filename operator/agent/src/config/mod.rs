@@ -166,6 +166,10 @@ pub struct Limits {
     /// Whether work may reach the internet, once a probe has shown that it reaches nothing else.
     #[serde(default)]
     pub allow_internet: bool,
+    /// Whether work may run on that has lost sight of the hub, where its vendor wants that. Nobody but its vendor, or this
+    /// owner, ends it then before its time.
+    #[serde(default)]
+    pub allow_continue: bool,
 }
 
 impl Limits {

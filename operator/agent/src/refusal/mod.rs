@@ -76,6 +76,8 @@ pub enum Reason {
     InternetNotAllowed,
     /// Internet where isolation from the owner's network isn't shown.
     InternetNotIsolated,
+    /// Work that runs on without the hub, where the owner doesn't allow it.
+    ContinueNotAllowed,
     /// Environment, command or arguments that can't be used.
     BadEnvironment,
     /// Secrets that can't be opened.
@@ -103,7 +105,7 @@ fn refuse(reason: Reason, message: impl Into<String>) -> Result<(), Refusal> {
 
 /// Judges the Assignment called `name`.
 pub fn judge(name: &str, spec: &AssignmentSpec, terms: Terms) -> Verdict {
-    let checks: [&dyn Fn() -> Result<(), Refusal>; 10] = [
+    let checks: [&dyn Fn() -> Result<(), Refusal>; 11] = [
         &|| owner::identity(name, spec),
         &|| owner::generation(spec, terms),
         &|| image::image(&spec.workload, terms),
@@ -113,6 +115,7 @@ pub fn judge(name: &str, spec: &AssignmentSpec, terms: Terms) -> Verdict {
         &|| owner::price(spec, terms),
         &|| owner::resources(&spec.workload, terms),
         &|| owner::duration(&spec.workload, terms),
+        &|| owner::hub_loss(spec, terms),
         &|| owner::network_allowed(&spec.workload, terms),
     ];
     for check in checks {

@@ -2,7 +2,7 @@
 
 use eai_api::{
     AssignmentSpec,
-    aijob::Network,
+    aijob::{Network, OnHubLoss},
     assignment::{Role, Workload},
 };
 use eai_core::class::Class;
@@ -112,6 +112,17 @@ pub(super) fn duration(workload: &Workload, terms: Terms) -> Result<(), Refusal>
         }
         _ => Ok(()),
     }
+}
+
+/// Work runs on without the hub only where the owner allows that.
+pub(super) fn hub_loss(spec: &AssignmentSpec, terms: Terms) -> Result<(), Refusal> {
+    if spec.on_hub_loss == OnHubLoss::Continue && !terms.config.limits.allow_continue {
+        return refuse(
+            Reason::ContinueNotAllowed,
+            "onHubLoss: Continue; the owner doesn't let work run on that has lost sight of the hub (limits.allowContinue)",
+        );
+    }
+    Ok(())
 }
 
 /// The owner has allowed what the work may reach.

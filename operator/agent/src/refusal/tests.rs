@@ -37,6 +37,16 @@ fn what_the_owner_allows_is_admitted() {
 }
 
 #[test]
+fn work_that_runs_on_without_the_hub_is_its_owners_choice() {
+    let mut spec = spec();
+    spec.on_hub_loss = eai_api::aijob::OnHubLoss::Continue;
+    assert_eq!(reason(judged(&spec, &config())), Some(Reason::ContinueNotAllowed));
+    let mut allowed = config();
+    allowed.limits.allow_continue = true;
+    assert_eq!(judged(&spec, &allowed), Verdict::Admit);
+}
+
+#[test]
 fn images_from_elsewhere_are_refused() {
     for image in [
         format!("docker.io/library/miner@{DIGEST}"),

@@ -108,7 +108,7 @@ impl Reporter {
                 sandbox: probes.sandbox == Some(true),
                 internet_isolated: context.config.limits.allow_internet && probes.internet_isolated == Some(true),
             },
-            allows_continue: false,
+            allows_continue: context.config.limits.allow_continue,
             offers,
             counted: work.into_iter().collect(),
             sealing_key: context.keys.public(),

@@ -25,6 +25,7 @@ use crate::{
     clients::{self, Bearer, ClientError},
     config::{Config, Mode},
     context::{Context, Stores, Tracks},
+    fence::{self, Pulse},
     health::Health,
     identity::{Applicant, Identity, IdentityError, Keeper, LOOK, POLL},
     link::Heartbeat,
@@ -57,6 +58,9 @@ pub enum RunError {
     /// The identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The operating system has no randomness for it.
+    #[error("randomness: {0}")]
+    Random(#[from] getrandom::Error),
     /// Its metrics.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -77,6 +81,7 @@ struct Base {
     member: Client,
     hub: Client,
     bearer: Bearer,
+    pulse: Arc<Pulse>,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -93,7 +98,8 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         None => clients::in_cluster(&metrics.requests, "hub")?,
     };
     let health = Health::default();
-    let mut base = Base { config, key, metrics, health, member, hub, bearer, shutdown, tasks: JoinSet::new() };
+    let pulse = Arc::new(Pulse::draw()?);
+    let mut base = Base { config, key, metrics, health, member, hub, bearer, pulse, shutdown, tasks: JoinSet::new() };
     base.serve();
     let kubernetes = base.member.apiserver_version().await?.git_version;
     let (identity, refused) = base.enter().await?;
@@ -173,6 +179,7 @@ impl Base {
             hub: self.hub.clone(),
             namespace: self.hub_namespace(),
             holder: std::env::var("POD_NAME").unwrap_or_else(|_| self.config.member.clone()),
+            pulse: Arc::clone(&self.pulse),
             reconnects,
             reached,
             refused,
@@ -191,6 +198,7 @@ impl Base {
         self.tasks.spawn(reporter.run(self.key.clone(), shutdown()));
         self.tasks.spawn(prober.run(shutdown()));
         self.tasks.spawn(Sweeper::new(Arc::clone(&context)).run(shutdown()));
+        self.tasks.spawn(fence::watch(Arc::clone(&context), wake.clone(), shutdown()));
         self.tasks.spawn(on_probes(Arc::clone(&context), findings, wake, changed, shutdown()));
         self.tasks.spawn(keep_ready(self.health.clone(), last_reached, shutdown()));
         self.tasks.spawn(work::run(context, queue, shutdown()));
@@ -218,6 +226,7 @@ impl Base {
             hub: self.hub.clone(),
             hub_namespace: self.hub_namespace(),
             keys: Arc::clone(&identity.keys),
+            pulse: Arc::clone(&self.pulse),
             identity,
             stores,
             probes,

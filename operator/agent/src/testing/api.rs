@@ -21,6 +21,7 @@ struct State {
     calls: Vec<String>,
     bodies: Vec<Value>,
     fault: Option<Fault>,
+    stalled: bool,
     made: u32,
     /// Logs by path.
     logs: BTreeMap<String, Log>,
@@ -66,6 +67,9 @@ impl Api {
                 let path = parts.uri.path().to_owned();
                 let kind =
                     parts.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+                if api.0.lock().unwrap().stalled {
+                    std::future::pending::<()>().await;
+                }
                 let (code, answer) = api.answer(&parts.method, &path, &kind, &body);
                 let plain = api.plain(&path, parts.uri.query().unwrap_or_default()).filter(|_| code == 200);
                 let answer = plain.map_or_else(|| serde_json::to_vec(&answer).unwrap(), String::into_bytes);
@@ -134,9 +138,15 @@ impl Api {
         self.0.lock().unwrap().fault = Some(Box::new(fault));
     }
 
-    /// From now on nothing fails.
+    /// From now on nothing is answered.
+    pub fn stall(&self) {
+        self.0.lock().unwrap().stalled = true;
+    }
+
+    /// From now on all is answered and nothing fails.
     pub fn heal(&self) {
-        self.0.lock().unwrap().fault = None;
+        let mut state = self.0.lock().unwrap();
+        (state.fault, state.stalled) = (None, false);
     }
 
     fn answer(&self, method: &Method, path: &str, kind: &str, body: &[u8]) -> (u16, Value) {

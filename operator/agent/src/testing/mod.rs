@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::type_complexity)]
 
 pub mod api;
+pub mod clock;
 pub mod world;
 
 use std::sync::Arc;
 
-use eai_api::{Assignment, AssignmentSpec, AssignmentStatus};
+use eai_api::{Assignment, AssignmentSpec, AssignmentStatus, assignment::Grant};
+use eai_core::fencing::{self, BootMs, Heartbeat, Heartbeats, Instance, Term};
 use k8s_openapi::{
     api::{batch::v1::Job, core::v1::Pod},
     jiff::Timestamp,
@@ -27,6 +29,8 @@ pub const UID: &str = "0f6e2a51-9f0d-4c7c-9f5e-2f4f0d1f2a3b";
 pub const NAME: &str = "0f6e2a51-9f0d-4c7c-9f5e-2f4f0d1f2a3b-g1-a1";
 pub const ASSIGNMENT_UID: &str = "a5519e1e-0000-4000-8000-000000000001";
 pub const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+/// The same on the boot-time clock.
+pub const BOOT: BootMs = BootMs(5_000_000);
 /// When everything in tests begins, in Unix seconds.
 pub const T0: i64 = 1_800_000_000;
 
@@ -97,6 +101,21 @@ pub fn assignment(spec: AssignmentSpec) -> Assignment {
     assignment.metadata.generation = Some(1);
     assignment.metadata.namespace = Some("cn-home-1".to_owned());
     assignment
+}
+
+/// `assignment` with a grant of ten minutes that echoes this heartbeat of the agent in tests.
+pub fn granted(mut assignment: Assignment, sequence: u64) -> Assignment {
+    let heartbeat = Heartbeat { instance: world::INSTANCE, sequence }.to_string();
+    assignment.spec.grant = Some(Grant { heartbeat, valid_for_seconds: 600 });
+    assignment
+}
+
+/// The term of an attempt that may run until `seconds` after [`BOOT`].
+pub fn until(seconds: u64) -> Term {
+    let mut heartbeats = Heartbeats::new(Instance(1));
+    let grant = fencing::Grant { heartbeat: heartbeats.send(BOOT), valid_for_ms: seconds * 1_000 };
+    let epoch = spec().epoch;
+    Term::new(epoch).accept(epoch, grant, &heartbeats, 0).unwrap()
 }
 
 /// The same Assignment deleted on the hub and made again: the hub knows that its work has begun.
@@ -188,7 +207,9 @@ pub fn snapshot(assignment: Assignment, job: Option<&Job>, pods: &[Pod], seconds
         artifacts: View::default(),
         lost_nodes: std::collections::BTreeMap::new(),
         start_within: 60,
+        term: Term::new(assignment.spec.epoch),
         now: at(seconds),
+        boot: BOOT.after(u64::try_from(seconds).unwrap_or(0) * 1_000),
         assignment: Arc::new(assignment),
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use eai_api::{Assignment, AssignmentStatus};
+use eai_core::fencing::Instance;
 use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{Node, Pod},
@@ -17,16 +18,18 @@ use tokio::sync::{
     watch,
 };
 
-use super::api::Api;
+use super::{api::Api, clock::TestClock};
 use crate::{
     artifacts::{Artifacts, Clients},
     config::Config,
     context::{Context, Stores, Tracks},
+    fence::Pulse,
     identity::Identity,
     metrics::Metrics,
     refusal::Probes,
 };
 
+pub const INSTANCE: Instance = Instance(0xEA1);
 pub const HUB: &str = "/apis/eai.network/v1alpha1/namespaces/cn-home-1/assignments";
 pub const JOBS: &str = "/apis/batch/v1/namespaces/eai-work/jobs";
 pub const PODS: &str = "/api/v1/namespaces/eai-work/pods";
@@ -39,6 +42,7 @@ pub struct World {
     pub hub: Api,
     pub member: Api,
     pub found: watch::Sender<Probes>,
+    pub clock: TestClock,
     _woken: UnboundedReceiver<ObjectRef<Assignment>>,
     assignments: Writer<Assignment>,
     jobs: Writer<Job>,
@@ -53,7 +57,7 @@ impl World {
     }
 
     pub async fn with(config: Config) -> Self {
-        let (hub, member) = (Api::default(), Api::default());
+        let (hub, member, clock) = (Api::default(), Api::default(), TestClock::default());
         let (identity, _) = Identity::load(member.client(), "eai-agent").await.unwrap();
         member.calls();
         let (assignments, assignments_writer) = store();
@@ -76,6 +80,7 @@ impl World {
             hub: hub.client(),
             hub_namespace: "cn-home-1".to_owned(),
             keys: Arc::clone(&identity.keys),
+            pulse: Arc::new(Pulse::new(INSTANCE, clock.clone())),
             identity,
             stores: Stores { assignments, jobs, pods, nodes },
             probes,
@@ -89,6 +94,7 @@ impl World {
             hub,
             member,
             found,
+            clock,
             _woken: woken,
             assignments: assignments_writer,
             jobs: jobs_writer,

@@ -14,13 +14,20 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    build::{Step, job, pod::GRACE_SECONDS},
+    build::{
+        Step,
+        grant::{self, End},
+        job,
+        pod::GRACE_SECONDS,
+    },
+    pods::TRACKING_FINALIZER,
     snapshot::{GIVEN_UP, Snapshot, Words},
 };
 use crate::{
     artifacts::PodRef,
     context::Context,
     ledger::{self, Ledger},
+    link::with_timeout,
     refusal::Secrets,
 };
 
@@ -70,7 +77,7 @@ impl<'a> Applier<'a> {
     pub async fn step(&self, step: &Step, snapshot: &Snapshot) -> Result<(), ApplyError> {
         match step {
             // Judging needs what only the reconcile has.
-            Step::Admit => Ok(()),
+            Step::Admit | Step::Judge => Ok(()),
             Step::Adopt { from } => self.adopt(from, snapshot.uid()).await,
             Step::Record { before, ledger } => self.record(before.as_deref(), ledger, snapshot).await,
             Step::Release { pod, at } => self.release(pod, *at).await,
@@ -79,7 +86,12 @@ impl<'a> Applier<'a> {
             Step::Extend(seconds) => {
                 self.patch_job("extending", json!({ "spec": { "activeDeadlineSeconds": seconds } })).await
             }
+            Step::Resume(end) => {
+                self.lend("resuming", json!({ "suspend": false, "activeDeadlineSeconds": end.seconds }), *end).await
+            }
+            Step::Deadline(end) => self.lend("lending", json!({ "activeDeadlineSeconds": end.seconds }), *end).await,
             Step::End { pod } => self.end(pod).await,
+            Step::Interrupt { pod, at } => self.interrupt(pod, *at).await,
             Step::Note(note) => {
                 self.patch_job("noting", json!({ "metadata": { "annotations": { job::NOTES: note } } })).await
             }
@@ -120,7 +132,8 @@ impl<'a> Applier<'a> {
                 created => drop(created.map_err(failed("creating the Secret"))?),
             }
         }
-        let created = match self.jobs.create(&params, &job).await {
+        // One that is made long after it was asked for would have an end that is as much too late.
+        let created = match with_timeout(self.jobs.create(&params, &job)).await {
             Err(kube::Error::Api(status)) if status.code == 409 => self.jobs.get(self.name).await,
             created => created,
         };
@@ -162,12 +175,21 @@ impl<'a> Applier<'a> {
     }
 
     async fn release(&self, pod: &str, at: usize) -> Result<(), ApplyError> {
+        self.take_off(METERING_FINALIZER, pod, at, "releasing a pod").await
+    }
+
+    /// What the Job controller does to pods of a suspended Job, in its order: what it isn't to count it lets go of first.
+    async fn interrupt(&self, pod: &str, at: usize) -> Result<(), ApplyError> {
+        tracing::warn!(assignment = self.name, pod, "its right to run is over and nobody else ended it");
+        self.take_off(TRACKING_FINALIZER, pod, at, "interrupting a pod").await?;
+        self.end(pod).await
+    }
+
+    /// Removes `finalizer`, which is at `at` in the list of `pod`; fine if the pod is gone.
+    async fn take_off(&self, finalizer: &str, pod: &str, at: usize, step: &'static str) -> Result<(), ApplyError> {
         let path = format!("/metadata/finalizers/{at}");
-        let operations = json!([
-            { "op": "test", "path": path, "value": METERING_FINALIZER },
-            { "op": "remove", "path": path },
-        ]);
-        match self.json_patch(&self.pods, pod, operations, "releasing a pod").await {
+        let operations = json!([{ "op": "test", "path": path, "value": finalizer }, { "op": "remove", "path": path }]);
+        match self.json_patch(&self.pods, pod, operations, step).await {
             Err(ApplyError::Kube { source: kube::Error::Api(status), .. }) if status.code == 404 => Ok(()),
             done => done,
         }
@@ -185,7 +207,7 @@ impl<'a> Applier<'a> {
     {
         let malformed = |error: serde_json::Error| ApplyError::Kube { step, source: kube::Error::SerdeError(error) };
         let patch = Patch::Json::<()>(serde_json::from_value(operations).map_err(malformed)?);
-        match api.patch(name, &PatchParams::default(), &patch).await {
+        match with_timeout(api.patch(name, &PatchParams::default(), &patch)).await {
             // A test in the patch that doesn't hold.
             Err(kube::Error::Api(status)) if status.code == 422 => Err(ApplyError::Stale { step }),
             done => done.map(drop).map_err(failed(step)),
@@ -200,15 +222,21 @@ impl<'a> Applier<'a> {
         self.patch_job("giving up", patch).await
     }
 
+    /// Changes what its Job is to do, as one that runs under grants.
+    async fn lend(&self, step: &'static str, spec: Value, end: End) -> Result<(), ApplyError> {
+        let patch = json!({ "metadata": { "annotations": { grant::LENT: end.until_ms.to_string() } }, "spec": spec });
+        self.patch_job(step, patch).await
+    }
+
     async fn patch_job(&self, step: &'static str, patch: Value) -> Result<(), ApplyError> {
-        let done = self.jobs.patch(self.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
-        done.map(drop).map_err(failed(step))
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+        with_timeout(self.jobs.patch(self.name, &params, &patch)).await.map(drop).map_err(failed(step))
     }
 
     async fn end(&self, pod: &str) -> Result<(), ApplyError> {
         let params =
             DeleteParams { grace_period_seconds: u32::try_from(GRACE_SECONDS).ok(), ..DeleteParams::default() };
-        gone_is_fine(self.pods.delete(pod, &params).await, "ending a pod")
+        gone_is_fine(with_timeout(self.pods.delete(pod, &params)).await, "ending a pod")
     }
 
     async fn delete(&self) -> Result<(), ApplyError> {

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use eai_api::{Assignment, names::ASSIGNMENT_LABEL};
-use k8s_openapi::{
-    api::{batch::v1::Job, core::v1::Pod},
-    jiff::Timestamp,
-};
+use eai_api::{Assignment, AssignmentSpec, assignment::Desired, names::ASSIGNMENT_LABEL};
+use eai_core::fencing::Term;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{Api, runtime::reflector::ObjectRef};
 
 use super::{
     pods::PodFact,
     snapshot::{JobFact, Snapshot},
 };
-use crate::context::Context;
+use crate::{context::Context, link::with_timeout};
 
 /// How long a Job that was just created may be missing from the watch.
 const WATCH_LAG: std::time::Duration = std::time::Duration::from_secs(10);
@@ -33,9 +31,13 @@ pub async fn gather(context: &Context, assignment: Arc<Assignment>) -> Result<Sn
     if job.is_none() && begun && !previous.phase.is_final() {
         // A cache that lags must not make a Job look lost.
         let jobs: Api<Job> = Api::namespaced(context.member.clone(), &context.config.work_namespace);
-        job = jobs.get_opt(&name).await?.map(Arc::new);
+        job = with_timeout(jobs.get_opt(&name)).await?.map(Arc::new);
     }
     let pods = context.stores.pods.state();
+    let term = take(context, &name, &uid, &assignment.spec);
+    // In this order: what passes between the two brings the end of a grant forward, not back.
+    let now = context.pulse.wall();
+    let boot = context.pulse.boot();
     Ok(Snapshot {
         previous,
         job: job.map(|job| JobFact::read(&job)),
@@ -43,8 +45,33 @@ pub async fn gather(context: &Context, assignment: Arc<Assignment>) -> Result<Sn
         artifacts: context.artifacts.view(&name),
         lost_nodes: context.silent_nodes(),
         start_within: u64::from(context.config.start_within_seconds),
-        now: Timestamp::now(),
+        term,
+        now,
+        boot,
         assignment,
+    })
+}
+
+/// Until when it may run, with its grant taken. One that can't be taken changes nothing; nor does that of work which is
+/// stopped.
+fn take(context: &Context, name: &str, uid: &str, spec: &AssignmentSpec) -> Term {
+    let heard = context.identity.generation();
+    context.tracks.with(name, uid, |track| {
+        let term = track.term.unwrap_or(Term::new(spec.epoch));
+        let Some(grant) = spec.grant.as_ref().filter(|_| spec.desired != Desired::Stop) else { return term };
+        match context.pulse.take(term, spec.epoch, grant, heard) {
+            Ok(taken) => {
+                (track.term, track.untaken) = (Some(taken), None);
+                taken
+            }
+            Err(error) => {
+                if track.untaken.as_ref() != Some(grant) {
+                    tracing::debug!(assignment = name, %error, heartbeat = grant.heartbeat, "a grant isn't taken");
+                    track.untaken = Some(grant.clone());
+                }
+                term
+            }
+        }
     })
 }
 

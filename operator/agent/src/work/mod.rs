@@ -3,6 +3,7 @@
 //! A reconcile reads top to bottom: `gather` reads everything once, `build` decides, `apply` does it, `status` tells the
 //! hub, also when something failed.
 
+mod admit;
 mod apply;
 pub mod build;
 mod gather;
@@ -30,19 +31,18 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    apply::{Applier, ApplyError, names},
-    build::{Plan, Step, decide, job},
-    snapshot::{JobFact, Snapshot},
+    admit::{Admission, admit, judge},
+    apply::{Applier, ApplyError},
+    build::{Plan, Step, decide, grant},
+    snapshot::Snapshot,
 };
-use crate::{
-    context::Context,
-    demand::Demand,
-    identity::IdentityError,
-    refusal::{self, Refusal, Terms, Verdict},
-};
+use crate::{context::Context, fence, identity::IdentityError, refusal::Refusal};
 
 /// Looked at again this long after nothing happened at all.
 const IDLE: Duration = Duration::from_mins(10);
+
+/// What is to be fenced and couldn't be is tried again this soon.
+const FENCE_RETRY: Duration = Duration::from_millis(500);
 
 /// Why a reconcile failed. All of it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -95,12 +95,17 @@ pub fn assignment_of<K: Resource>(object: &K, hub_namespace: &str) -> Option<Obj
 /// Looks at `assignment` once.
 pub async fn reconcile(assignment: Arc<Assignment>, context: Arc<Context>) -> Result<Action, WorkError> {
     let timer = context.metrics.reconcile_seconds.start_timer();
-    let result = reconcile_once(assignment.clone(), &context).await;
+    let (name, uid) = (assignment.name_any(), assignment.uid().unwrap_or_default());
+    let result = tokio::select! {
+        result = Box::pin(reconcile_once(assignment, &context)) => result,
+        // Whatever this waits for, a hub that is away or a cluster that is slow: it is looked at now, and fenced first.
+        () = fence::interrupt(&context, &name, &uid) => Ok(Action::requeue(Duration::ZERO)),
+    };
     timer.observe_duration();
     let word = if result.is_ok() { "ok" } else { "error" };
     context.metrics.reconciles.with_label_values(&[word]).inc();
     if result.is_ok() {
-        context.tracks.with(&assignment.name_any(), &assignment.uid().unwrap_or_default(), |track| track.failures = 0);
+        context.tracks.with(&name, &uid, |track| track.failures = 0);
     }
     result
 }
@@ -109,15 +114,20 @@ async fn reconcile_once(assignment: Arc<Assignment>, context: &Context) -> Resul
     let mut snapshot = gather::gather(context, assignment.clone()).await.map_err(WorkError::Gather)?;
     let before = snapshot.previous.clone();
     let mut plan = decide(&snapshot);
+    note_fence(context, &snapshot);
     let mut result = Ok(());
-    if plan.steps == [Step::Admit] {
-        match admit(context, &snapshot).await {
+    if let [step @ (Step::Admit | Step::Judge)] = plan.steps.as_slice() {
+        let admission =
+            if *step == Step::Admit { admit(context, &snapshot).await } else { Ok(judge(context, &snapshot)) };
+        match admission {
             Ok(Admission::Created(fact)) => {
                 snapshot.job = Some(*fact);
                 plan = decide(&snapshot);
+                note_fence(context, &snapshot);
             }
             Ok(Admission::Refused(refusal)) => plan = refused(context, &snapshot, refusal),
             Ok(Admission::Wait) => build::say(&mut plan.status, "Probing", "it begins once the probes are done"),
+            Ok(Admission::Ungranted) => build::await_grant(&mut plan.status),
             Err(error) => result = Err(error),
         }
     }
@@ -136,6 +146,12 @@ async fn reconcile_once(assignment: Arc<Assignment>, context: &Context) -> Resul
 
 /// After the hub was told something, what depends on its being told is looked at.
 const AFTER_TELLING: Duration = Duration::from_millis(50);
+
+/// Remembers from when on nothing of the attempt may run, for those who see to it that it is looked at then.
+fn note_fence(context: &Context, snapshot: &Snapshot) {
+    let at = grant::fence_at(snapshot);
+    context.tracks.with(snapshot.name(), snapshot.uid(), |track| track.fence_at = at);
+}
 
 async fn perform(context: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(), WorkError> {
     let applier = Applier::new(context, snapshot.name());
@@ -157,61 +173,6 @@ fn keep(snapshot: &Snapshot, before: &AssignmentStatus) -> AssignmentStatus {
     status
 }
 
-enum Admission {
-    Created(Box<JobFact>),
-    Refused(Refusal),
-    Wait,
-}
-
-/// Judges the Assignment and, if nothing speaks against it, makes its Job.
-async fn admit(context: &Context, snapshot: &Snapshot) -> Result<Admission, WorkError> {
-    let (name, uid, spec) = (snapshot.name(), snapshot.uid(), &snapshot.assignment.spec);
-    let secrets = match refusal::open_secrets(spec, &context.keys) {
-        Ok(secrets) => secrets,
-        Err(refusal) => return Ok(Admission::Refused(refusal)),
-    };
-    {
-        // Two Assignments at once must not both take the last of what the owner allows.
-        let _admission = context.admission.lock().await;
-        let in_use = context.in_use(Some(name));
-        let terms = Terms {
-            config: &context.config,
-            probes: *context.probes.borrow(),
-            highest_generation: context.identity.generation(),
-            in_use: &in_use,
-        };
-        match refusal::judge(name, spec, terms) {
-            Verdict::Refuse(refusal) => return Ok(Admission::Refused(refusal)),
-            Verdict::AwaitProbes => return Ok(Admission::Wait),
-            Verdict::Admit => {}
-        }
-        // From now on an older generation is refused, also after a restart.
-        context.identity.raise_generation(spec.epoch.generation).await?;
-        context.tracks.with(name, uid, |track| track.reserved = Some(Demand::of(&spec.workload)));
-    }
-    let job = job::job(name, uid, spec, &context.config, &names(secrets.as_ref()));
-    let secret = secrets.as_ref().map(|secrets| job::secret(name, spec, &context.config, secrets));
-    match Applier::new(context, name).create(job, secret).await {
-        Ok(job) => {
-            let fact = JobFact::read(&job);
-            let seen = context.tracks.with(name, uid, |track| {
-                (track.created, track.created_at) = (Some(job), Some(tokio::time::Instant::now()));
-                track.seen
-            });
-            context.metrics.jobs_created.inc();
-            if let Some(seen) = seen {
-                context.metrics.start_seconds.observe(seen.elapsed().as_secs_f64());
-            }
-            tracing::info!(assignment = name, job = %spec.job.name, namespace = %spec.job.namespace, "began");
-            Ok(Admission::Created(Box::new(fact)))
-        }
-        Err(error) => {
-            context.tracks.with(name, uid, |track| track.reserved = None);
-            Err(error.into())
-        }
-    }
-}
-
 fn refused(context: &Context, snapshot: &Snapshot, refusal: Refusal) -> Plan {
     let reason = format!("{:?}", refusal.reason);
     tracing::warn!(assignment = snapshot.name(), reason, message = refusal.message, "refused");
@@ -229,10 +190,13 @@ fn refused(context: &Context, snapshot: &Snapshot, refusal: Refusal) -> Plan {
 fn failed(assignment: &Assignment, error: &WorkError, context: &Context) -> Action {
     let name = assignment.name_any();
     let uid = assignment.uid().unwrap_or_default();
-    let failures = context.tracks.with(&name, &uid, |track| {
+    let (failures, fence_at) = context.tracks.with(&name, &uid, |track| {
         track.failures = track.failures.saturating_add(1);
-        track.failures
+        (track.failures, track.fence_at)
     });
     tracing::warn!(assignment = name, %error, failures, "will be tried again");
-    Action::requeue(Duration::from_millis(200 << failures.min(8)).min(Duration::from_secs(30)))
+    let later = Duration::from_millis(200 << failures.min(8)).min(Duration::from_secs(30));
+    // Nothing puts the end of a grant off.
+    let due = fence_at.map(|at| Duration::from_millis(at.since(context.pulse.boot())).max(FENCE_RETRY));
+    Action::requeue(due.map_or(later, |due| later.min(due)))
 }

@@ -14,7 +14,7 @@ pub const OUTPUTS_CONTAINER: &str = "outputs";
 /// The Job controller writes the completion index here.
 const INDEX_ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
 /// The Job controller's own, on pods that it has still to count.
-const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
+pub const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 /// A container that couldn't be started has the beginning of Unix time as its start. Nothing real is older than this.
 const EARLIEST_START_MS: u64 = 86_400_000;
 
@@ -36,8 +36,8 @@ pub struct PodFact {
     /// When it was asked to go.
     pub asked_at: Option<Timestamp>,
     /// Whether the Job controller has still to count it. One that it deletes for a pause or a stop it never counts: it
-    /// takes its finalizer away before.
-    pub tracked: bool,
+    /// takes its finalizer away before. Where that is in its list of finalizers.
+    pub tracked_at: Option<usize>,
     /// Where the metering finalizer is in its list of finalizers.
     pub finalizer_at: Option<usize>,
     /// Whether no container of it will run any more.
@@ -115,7 +115,7 @@ impl PodFact {
             created: meta.creation_timestamp.as_ref().map(|t| t.0),
             deleted_at,
             asked_at: deleted_at.map(|at| asked_at(at, meta.deletion_grace_period_seconds)),
-            tracked: meta.finalizers.iter().flatten().any(|f| f == TRACKING_FINALIZER),
+            tracked_at: meta.finalizers.iter().flatten().position(|f| f == TRACKING_FINALIZER),
             finalizer_at: meta.finalizers.iter().flatten().position(|f| f == METERING_FINALIZER),
             terminal: over,
             work: work(container(WORK_CONTAINER), pod, index, over),
@@ -127,7 +127,12 @@ impl PodFact {
 
     /// Whether it ends because its Job was suspended: nothing of it counts, and its index runs again after.
     pub fn interrupted(&self) -> bool {
-        self.deleted_at.is_some() && !self.tracked
+        self.deleted_at.is_some() && self.tracked_at.is_none()
+    }
+
+    /// Whether its work runs, or may begin, and nobody has asked it to go.
+    pub fn live(&self) -> bool {
+        self.deleted_at.is_none() && !self.terminal && !self.ended()
     }
 
     /// Whether its work is over, so that its run can be recorded.

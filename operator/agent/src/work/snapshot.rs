@@ -9,12 +9,16 @@ use eai_api::{
     Assignment, AssignmentStatus,
     names::{ASSIGNMENT_LABEL, JOB_UID_LABEL},
 };
+use eai_core::fencing::{BootMs, Term, Verdict};
 use k8s_openapi::{
     api::batch::v1::{Job, JobCondition},
     jiff::Timestamp,
 };
 
-use super::{build::job, pods::PodFact};
+use super::{
+    build::{grant, job},
+    pods::PodFact,
+};
 use crate::{
     artifacts::View,
     context::FIELD_MANAGER,
@@ -38,8 +42,12 @@ pub struct Snapshot {
     pub lost_nodes: BTreeMap<String, Timestamp>,
     /// Seconds within which the owner promises that work starts.
     pub start_within: u64,
+    /// Until when it may run, as far as this process knows.
+    pub term: Term,
     /// Now.
     pub now: Timestamp,
+    /// Now, on the boot-time clock.
+    pub boot: BootMs,
 }
 
 /// What a Job says.
@@ -65,6 +73,12 @@ pub struct JobFact {
     pub podless: Option<Timestamp>,
     /// Seconds from its start until the member's control plane ends it.
     pub deadline: Option<u64>,
+    /// Whether it is to go on and its controller hasn't seen that yet. Until then its start may be that of before.
+    pub resuming: bool,
+    /// Whether it runs under grants.
+    pub lent: bool,
+    /// Until when, in Unix milliseconds, as was written down with its end.
+    pub lent_until_ms: Option<u64>,
     /// The metering record.
     pub ledger: Result<Ledger, Unreadable>,
     /// The same, as it stands in the annotation.
@@ -197,6 +211,9 @@ impl JobFact {
             // After a pause the old start stands there until the controller has seen that it is over.
             podless: started
                 .filter(|_| hold == Hold::None && holds(conditions, "Suspended").is_none() && !active && !ending),
+            resuming: hold == Hold::None && holds(conditions, "Suspended").is_some(),
+            lent: annotation(grant::LENT).is_some(),
+            lent_until_ms: annotation(grant::LENT).and_then(|until| until.parse().ok()),
             deadline: spec.and_then(|s| s.active_deadline_seconds).and_then(|s| u64::try_from(s).ok()),
             ledger: Ledger::read(ledger_text.as_deref()),
             ledger_text,
@@ -209,10 +226,24 @@ impl JobFact {
         matches!(self.outcome, Outcome::Complete | Outcome::Failed(_))
     }
 
+    /// Milliseconds until its end, by the member's control plane or as it was written down; `None` while it is suspended,
+    /// or has none.
+    pub fn left_ms(&self, now_ms: u64) -> Option<u64> {
+        let counted = self.started.filter(|_| !self.resuming).zip(self.deadline);
+        let counted = counted.map(|(start, seconds)| unix_ms(start).saturating_add(seconds.saturating_mul(1_000)));
+        let end_ms = counted.into_iter().chain(self.lent_until_ms).min().filter(|_| !self.suspended())?;
+        Some(end_ms.saturating_sub(now_ms))
+    }
+
     /// Whether it is suspended or asked to be.
     pub fn suspended(&self) -> bool {
         self.hold != Hold::None
     }
+}
+
+/// A moment in Unix milliseconds.
+pub fn unix_ms(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
 }
 
 fn holds<'a>(conditions: &'a [JobCondition], kind: &str) -> Option<&'a JobCondition> {
@@ -283,6 +314,18 @@ impl Snapshot {
 
     /// Now, in Unix milliseconds.
     pub fn now_ms(&self) -> u64 {
-        u64::try_from(self.now.as_millisecond()).unwrap_or(0)
+        unix_ms(self.now)
+    }
+
+    /// Whether it runs under grants. Once its Job does it stays so, also if the Assignment is made again without one.
+    pub fn is_lent(&self, job: Option<&JobFact>) -> bool {
+        self.assignment.spec.grant.is_some() || job.is_some_and(|job| job.lent)
+    }
+
+    /// What its grant says of it now; `None` if it runs under none, for a hub of an earlier version.
+    pub fn verdict(&self, job: Option<&JobFact>) -> Option<Verdict> {
+        let left_ms = job.and_then(|job| job.left_ms(self.now_ms()));
+        let on_loss = self.assignment.spec.on_hub_loss.into();
+        self.is_lent(job).then(|| self.term.verdict(on_loss, left_ms, self.boot))
     }
 }

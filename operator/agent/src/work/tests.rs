@@ -2,14 +2,15 @@
 //! Reconciles against API servers in memory: what is asked of whom, in which order, and what happens when one says no.
 
 mod again;
+mod fence;
 
 use eai_api::assignment::AssignmentPhase as Phase;
 use eai_core::seal::{Purpose, seal};
 use serde_json::json;
 
-use super::*;
+use super::{build::job, *};
 use crate::{
-    ledger,
+    ledger, refusal,
     testing::{
         NAME, UID, assignment, ended, pod, running, spec, spec_with,
         world::{HUB, IDENTITY, JOBS, PODS, SECRETS, World},

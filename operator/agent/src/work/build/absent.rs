@@ -1,6 +1,7 @@
 //! An Assignment without a Job.
 
 use eai_api::assignment::{AssignmentPhase, Desired};
+use eai_core::fencing::Verdict;
 
 use super::{Plan, Step, report};
 use crate::work::{pods::Outputs, snapshot::Snapshot};
@@ -23,7 +24,12 @@ pub(super) fn decide(snapshot: &Snapshot) -> Plan {
         report::say(&mut status, "Paused", "it was paused before it began");
         return Plan { steps: vec![], status, again: None };
     }
-    Plan { steps: vec![Step::Admit], status, again: None }
+    if matches!(snapshot.verdict(None), None | Some(Verdict::Granted { .. })) {
+        return Plan { steps: vec![Step::Admit], status, again: None };
+    }
+    status.phase = AssignmentPhase::Pending;
+    report::await_grant(&mut status);
+    Plan { steps: vec![Step::Judge], status, again: None }
 }
 
 /// The Job is gone though it had begun: it is never made again. Its pods, if any are left, end first.

@@ -1,6 +1,7 @@
 //! What should be done about an Assignment, and why. Pure: a snapshot in, a plan out.
 
 mod absent;
+pub mod grant;
 pub mod job;
 pub mod pod;
 mod present;
@@ -8,12 +9,13 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use report::say;
+pub use report::{await_grant, say};
 
 use std::time::Duration;
 
 use eai_api::AssignmentStatus;
 
+use self::grant::End;
 use super::{
     pods::{Outputs, PodFact},
     snapshot::{Snapshot, Words},
@@ -36,6 +38,8 @@ pub struct Plan {
 pub enum Step {
     /// Judge the Assignment and, if it is admitted, create its Job. The only step of its plan.
     Admit,
+    /// Judge the Assignment: it is to be refused now if it ever would be. The only step of its plan.
+    Judge,
     /// Write on the Job that it belongs to this Assignment from now on, if it still says that it belongs to `from`.
     Adopt {
         /// The UID of the Assignment that it was made for.
@@ -57,6 +61,10 @@ pub enum Step {
     },
     /// Suspend or resume the Job.
     Suspend(bool),
+    /// Resume the Job under a grant, with an end that is counted from its new start.
+    Resume(End),
+    /// Put the Job's end at that of its grant.
+    Deadline(End),
     /// Suspend the Job for good, and say why.
     GiveUp(Words),
     /// Move the end of an unattended Job on, to so many seconds after its start.
@@ -65,6 +73,13 @@ pub enum Step {
     End {
         /// The pod.
         pod: String,
+    },
+    /// End a pod of a suspended Job with grace, as its controller would: it isn't counted, and its index runs again.
+    Interrupt {
+        /// The pod.
+        pod: String,
+        /// Where its controller's finalizer is in its list.
+        at: usize,
     },
     /// Keep up with the log of a pod's work.
     Follow {

@@ -49,6 +49,11 @@ pub fn say(status: &mut AssignmentStatus, reason: &str, message: impl Into<Strin
     status.message = cut(&message.into(), MAX_MESSAGE);
 }
 
+/// Says that it begins only under a grant.
+pub fn await_grant(status: &mut AssignmentStatus) {
+    say(status, "AwaitingGrant", "it begins once the hub has lent it the right to run, for long enough to begin with");
+}
+
 /// At most `limit` bytes of `text`, at a character's border.
 pub fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {

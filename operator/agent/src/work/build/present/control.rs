@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{EXTEND_BELOW, View, Wanted, starting::cannot_start};
+use super::{View, Wanted, starting::cannot_start};
 use crate::work::{
-    build::{Step, job::UNATTENDED_SECONDS, report},
+    build::{Step, report},
     pods::{PodFact, Work},
     snapshot::{Outcome, Words},
 };
@@ -22,18 +22,15 @@ impl View<'_> {
         let mut steps = Vec::new();
         match given_up {
             Some(words) if self.job.given_up.is_none() => steps.push(Step::GiveUp(words.clone())),
-            _ if self.hold() != self.job.suspended() => steps.push(Step::Suspend(self.hold())),
+            // What is fenced is held already.
+            _ if self.hold() && !self.job.suspended() && !self.fenced() => steps.push(Step::Suspend(true)),
+            _ if !self.hold() && self.job.suspended() => steps.push(self.resume()),
             _ => {}
         }
         let overdue =
             self.snapshot.pods.iter().filter(|pod| pod.deleted_at.is_none() && self.time_left(pod) == Some(0));
         steps.extend(overdue.map(|pod| Step::End { pod: pod.name.clone() }));
-        if let (Some(started), Some(deadline), false) = (self.job.started, self.job.deadline, self.job.suspended()) {
-            let elapsed = self.snapshot.now.duration_since(started).unsigned_abs().as_secs();
-            if deadline < elapsed.saturating_add(EXTEND_BELOW) {
-                steps.push(Step::Extend(elapsed.saturating_add(UNATTENDED_SECONDS)));
-            }
-        }
+        steps.extend(self.end_of_job());
         steps
     }
 
@@ -47,9 +44,11 @@ impl View<'_> {
         match self.wanted {
             Wanted::Run => false,
             _ if self.job.suspended() || self.job.given_up.is_some() => true,
+            // Also a pod that holds no more than outputs ends then; but not what is done.
+            _ if self.fenced() => !self.work_over() || self.snapshot.pods.iter().any(PodFact::live),
             // It is as good as done, and nothing of it is billed any more.
             _ if self.work_over() => false,
-            Wanted::Stop => true,
+            Wanted::Stop | Wanted::Wait => true,
             Wanted::Pause => !self.snapshot.pods.iter().any(collecting),
         }
     }

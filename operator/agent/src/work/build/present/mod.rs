@@ -1,6 +1,7 @@
 //! An Assignment whose Job exists.
 
 mod control;
+mod fence;
 mod keep;
 mod starting;
 mod verdict;
@@ -11,6 +12,8 @@ use eai_api::{
     AssignmentStatus,
     assignment::{AssignmentPhase, Desired},
 };
+
+use eai_core::fencing::Verdict;
 
 use super::{Plan, Step, report};
 use crate::{
@@ -34,6 +37,8 @@ enum Wanted {
     Run,
     Pause,
     Stop,
+    /// It is to run, and has no right to now.
+    Wait,
 }
 
 /// The view that every part of the decision shares.
@@ -41,6 +46,8 @@ struct View<'a> {
     snapshot: &'a Snapshot,
     job: &'a JobFact,
     wanted: Wanted,
+    /// What its grant says.
+    verdict: Option<Verdict>,
     /// The record with what is new in it.
     ledger: Ledger,
 }
@@ -55,15 +62,16 @@ pub(super) fn decide(snapshot: &Snapshot, job: &JobFact) -> Plan {
         return Plan { steps: vec![], status, again: None };
     }
     status.job_uid = Some(job.uid.clone());
-    let recorded = match &job.ledger {
-        Ok(ledger) => ledger,
-        Err(error) => {
-            report::say(&mut status, "RecordUnreadable", error.to_string());
-            return Plan { steps: vec![], status, again: Some(report::STUCK_CHECK) };
-        }
-    };
-    let view = View { snapshot, job, wanted: wanted(snapshot, job), ledger: with_new_runs(snapshot, recorded) };
-    let mut steps = Vec::new();
+    let unread = Ledger::default();
+    let recorded = job.ledger.as_ref().unwrap_or(&unread);
+    let (wanted, verdict) = (wanted(snapshot, job), snapshot.verdict(Some(job)));
+    let view = View { snapshot, job, wanted, verdict, ledger: with_new_runs(snapshot, recorded) };
+    let mut steps = view.fence();
+    if let Err(error) = &job.ledger {
+        report::say(&mut status, "RecordUnreadable", error.to_string());
+        let again = view.fence_looks().into_iter().chain([report::STUCK_CHECK]).min();
+        return Plan { steps, status, again };
+    }
     if let Claim::Adopted { from } = claim {
         steps.push(Step::Adopt { from });
     }
@@ -81,7 +89,7 @@ fn wanted(snapshot: &Snapshot, job: &JobFact) -> Wanted {
     let spec = &snapshot.assignment.spec;
     match spec.desired {
         _ if spec.acknowledged.finished || job.given_up.is_some() => Wanted::Stop,
-        Desired::Run => Wanted::Run,
+        Desired::Run => fence::wanted(snapshot, job),
         Desired::Pause => Wanted::Pause,
         Desired::Stop => Wanted::Stop,
     }
@@ -129,6 +137,6 @@ impl View<'_> {
         let stuck = pods().any(|pod| pod.deleted_at.is_some() && !pod.ended()).then_some(report::STUCK_CHECK);
         let hold = (self.wanted != Wanted::Run && !self.job.suspended() && !self.job.over()).then_some(HOLD_CHECK);
         let keep = (!status.phase.is_final()).then_some(Duration::from_secs(EXTEND_BELOW / 2));
-        tick.into_iter().chain(ends).chain(starts).chain(stuck).chain(hold).chain(keep).min()
+        tick.into_iter().chain(ends).chain(starts).chain(stuck).chain(hold).chain(keep).chain(self.fence_looks()).min()
     }
 }

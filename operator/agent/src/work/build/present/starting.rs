@@ -38,7 +38,7 @@ impl View<'_> {
     fn podless(&self) -> Option<Timestamp> {
         let since = self.job.podless.filter(|_| self.wanted == Wanted::Run && !self.work_over())?;
         // One that is over makes place for the next only when it is counted.
-        if self.snapshot.pods.iter().any(|pod| !pod.terminal || pod.tracked) {
+        if self.snapshot.pods.iter().any(|pod| !pod.terminal || pod.tracked_at.is_some()) {
             return None;
         }
         let finish = self.ledger.last_finish_ms().and_then(|ms| Timestamp::from_millisecond(ms.try_into().ok()?).ok());

@@ -62,7 +62,7 @@ impl View<'_> {
     }
 
     /// Whether nothing of it runs any more, and all is recorded.
-    fn recorded(&self) -> bool {
+    pub(super) fn recorded(&self) -> bool {
         self.snapshot.pods.iter().all(|pod| self.ledger.has(&pod.uid))
     }
 
@@ -80,7 +80,7 @@ impl View<'_> {
             None if given_up.is_some() || self.work_over() => AssignmentPhase::Finishing,
             None if self.wanted == Wanted::Stop && held && settled => AssignmentPhase::Stopped,
             None if self.wanted == Wanted::Stop => AssignmentPhase::Finishing,
-            None if self.wanted == Wanted::Pause && held => AssignmentPhase::Paused,
+            None if self.wanted == Wanted::Pause && held || self.waits_for_grant() => AssignmentPhase::Paused,
             // Between two of its pods an attempt goes on; after a pause, and at first, it is starting.
             None if status.phase == AssignmentPhase::Running => AssignmentPhase::Running,
             None => AssignmentPhase::Starting,
@@ -94,7 +94,7 @@ impl View<'_> {
             AssignmentPhase::Succeeded => Words::new("OutputsIncomplete", self.notes()),
             AssignmentPhase::Failed => given_up.cloned().unwrap_or_else(|| self.why_failed()),
             AssignmentPhase::Stopped => Words::new("Stopped", "the hub asked for it"),
-            AssignmentPhase::Paused => Words::new("Paused", "the hub asked for it"),
+            AssignmentPhase::Paused => self.why_paused(),
             AssignmentPhase::Finishing => {
                 Words::new("Finishing", "its work is over; logs and outputs are on their way")
             }
@@ -117,7 +117,7 @@ impl View<'_> {
     pub(super) fn why_failed(&self) -> Words {
         let bad = self.bad_run();
         if matches!(&self.job.outcome, Outcome::Failed(words) if words.reason == "DeadlineExceeded") {
-            return Words::new("AgentAway", "its agent didn't look after it, so the member's cluster ended it");
+            return self.why_expired();
         }
         let most = self.snapshot.longest_ms(self.job);
         if bad.is_some_and(|run| run.ms() >= most) {

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::type_complexity)]
 //! Decisions, one by one; the crash points of metering; and what a pod may never be.
 
+mod fence;
 mod hold;
+mod lending;
 mod life;
 mod metering;
 mod outputs;
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::testing::{assignment, begun, container, made_job, snapshot, spec, spec_with, terminated};
+use eai_api::AssignmentStatus;
 
 /// A Job whose controller has said nothing but when it began.
 fn open() -> Value {
