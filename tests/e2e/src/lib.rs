@@ -6,6 +6,7 @@
 pub mod balances;
 pub mod bearer;
 pub mod bench;
+pub mod chaos;
 pub mod cluster;
 pub mod demo;
 pub mod deploy;

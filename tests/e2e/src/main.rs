@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use eai_e2e::{bench, demo};
+use eai_e2e::{bench, chaos, demo};
 
 /// Shows EAI on real clusters: the testbed's, or ones that exist.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Run(demo::Arguments),
     /// Measures a hundred jobs and writes the figures to target/bench/e2e.json.
     Bench(bench::Arguments),
+    /// Breaks things while jobs run, on the stage that `run` left up, and writes what came of it to target/chaos.json.
+    Chaos(chaos::Arguments),
 }
 
 #[tokio::main]
@@ -27,6 +29,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => demo::run(&arguments).await,
         Command::Bench(arguments) => bench::run(&arguments).await,
+        Command::Chaos(arguments) => chaos::run(&arguments).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -88,6 +88,16 @@ enum Command {
         /// hub, cloud or home.
         cluster: ClusterName,
     },
+    /// Cuts a cluster off from all others.
+    Cut {
+        /// hub, cloud or home.
+        cluster: ClusterName,
+    },
+    /// Joins a cluster that was cut off again.
+    Mend {
+        /// hub, cloud or home.
+        cluster: ClusterName,
+    },
     /// Stops a service's process where it stands.
     Stop(ServiceArgs),
     /// Lets a stopped service go on.
@@ -143,6 +153,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Exec { cluster, node, command } => return exec(&attach()?, cluster, node, &command),
         Command::Push { source, name, tag } => println!("{}", attach()?.push_image(&source, &name, &tag)?),
         Command::Times { cluster } => print(&format!("{}\n", json!(attach()?.container_runs(cluster)?)))?,
+        Command::Cut { cluster } => attach()?.cut(cluster)?,
+        Command::Mend { cluster } => attach()?.mend(cluster)?,
         Command::Stop(service) => attach()?.stop(service.service()?)?,
         Command::Cont(service) => attach()?.cont(service.service()?)?,
         Command::Kill(service) => attach()?.kill(service.service()?)?,

@@ -60,6 +60,16 @@ pub(crate) fn create_cluster(cluster: ClusterName) -> Result<()> {
     Ok(())
 }
 
+/// Takes a cluster off the shared network. Its link stays up, so that within the cluster nothing changes.
+pub(crate) fn cut(cluster: ClusterName) -> Result<()> {
+    ip(&wan_pin(), &["link", "set", cluster.as_str(), "nomaster"])
+}
+
+/// Puts it back.
+pub(crate) fn mend(cluster: ClusterName) -> Result<()> {
+    ip(&wan_pin(), &["link", "set", cluster.as_str(), "master", "wan0"])
+}
+
 fn create_namespace(pin: &Path) -> Result<()> {
     std::fs::write(pin, "").context(|| format!("creating {}", pin.display()))?;
     run::sh("unshare", &[&format!("--net={}", pin.display()), "ip", "link", "set", "lo", "up"]).map(drop)

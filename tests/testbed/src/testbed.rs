@@ -178,6 +178,16 @@ impl Testbed {
         Ok(())
     }
 
+    /// Cuts a cluster off from all others, the chain and the registry, until [`Testbed::mend`]. Within it nothing changes.
+    pub fn cut(&self, cluster: ClusterName) -> Result<()> {
+        net::cut(self.cluster(cluster)?.name())
+    }
+
+    /// Joins a cluster that was cut off again; no harm to one that wasn't.
+    pub fn mend(&self, cluster: ClusterName) -> Result<()> {
+        net::mend(self.cluster(cluster)?.name())
+    }
+
     /// Asks a service to end, waits, and kills it after ten seconds.
     pub fn terminate(&self, service: Service) -> Result<()> {
         self.record(service).map(|record| record.end("TERM", Duration::from_secs(10)))
