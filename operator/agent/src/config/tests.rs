@@ -43,6 +43,13 @@ fn reads_a_whole_file_and_fills_in_the_rest() {
 }
 
 #[test]
+fn work_may_run_on_without_the_hub_only_if_its_owner_says_so() {
+    assert!(!Config::parse(GOOD).unwrap().limits.allow_continue);
+    let allowed = GOOD.replace("limits:\n", "limits:\n  allowContinue: true\n");
+    assert!(Config::parse(&allowed).unwrap().limits.allow_continue);
+}
+
+#[test]
 fn an_empty_quantity_is_no_limit() {
     let config =
         Config::parse(&GOOD.replace("maxCpu: 4", "maxCpu: ''").replace("maxMemory: 8Gi", "maxMemory:")).unwrap();

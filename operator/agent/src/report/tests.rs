@@ -258,3 +258,16 @@ fn offers_carry_the_owners_signature_and_are_signed_anew_at_half_time() {
     assert_eq!(second[0].valid_until, 1_000 + 1_800 + 3_600);
     assert_eq!(offers.renew_at(), 1_000 + 3_600);
 }
+
+#[tokio::test]
+async fn the_hub_is_told_whether_work_may_run_on_without_it() {
+    for allow in [false, true] {
+        let mut config = config();
+        config.limits.allow_continue = allow;
+        let world = crate::testing::world::World::with(config).await;
+        let ((nodes, _nodes), (pods, _pods)) = (kube::runtime::reflector::store(), kube::runtime::reflector::store());
+        let context = Arc::clone(&world.context);
+        let reporter = Reporter { context, nodes, pods, changed: Arc::default(), kubernetes: String::new() };
+        assert_eq!(reporter.spec(Vec::new()).allows_continue, allow);
+    }
+}

@@ -24,7 +24,7 @@ use crate::{
     work::{
         build::pod::GRACE_SECONDS,
         pods::{PodFact, Work},
-        snapshot::JobFact,
+        snapshot::{JobFact, unix_ms},
     },
 };
 
@@ -77,15 +77,19 @@ impl Orphans {
         Ok(next)
     }
 
-    /// How long `pod` may still run; `None` if it isn't running, or is ending, or nothing says how long it may.
+    /// How long `pod` may still run; `None` if it is over, or is ending, or nothing says how long it may. No grant reaches
+    /// work whose Assignment is missing, so the end of its last one is the end of it, also where its controllers are down.
     fn time_left(&self, assignment: &str, pod: &Pod, now: Timestamp) -> Option<Duration> {
-        let fact = PodFact::read(pod).filter(|fact| fact.deleted_at.is_none())?;
-        let Work::Running { start_ms } = fact.work else { return None };
-        let agreed = self.context.job(assignment).and_then(|job| JobFact::read(&job).max_duration);
-        let longest = agreed.or(self.context.config.limits.max_duration_seconds)?;
-        let end_ms = start_ms.saturating_add(longest.saturating_mul(1000));
-        let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        Some(Duration::from_millis(end_ms.saturating_sub(now_ms)))
+        let fact = PodFact::read(pod).filter(PodFact::live)?;
+        let job = self.context.job(assignment).map(|job| JobFact::read(&job));
+        let agreed = job.as_ref().and_then(|job| job.max_duration);
+        let longest = agreed.or(self.context.config.limits.max_duration_seconds);
+        let end_ms = match fact.work {
+            Work::Running { start_ms } => longest.map(|longest| start_ms.saturating_add(longest.saturating_mul(1000))),
+            _ => None,
+        };
+        let end_ms = end_ms.into_iter().chain(job.and_then(|job| job.lent_until_ms)).min()?;
+        Some(Duration::from_millis(end_ms.saturating_sub(unix_ms(now))))
     }
 
     /// Asks the hub for what is missing, and ends what it has gone without for long enough.

@@ -12,7 +12,7 @@ use super::{
     *,
 };
 use crate::testing::{
-    NAME, assignment, at, made_again, pod, pod_with, running, spec,
+    NAME, assignment, at, granted, made_again, ms, pod, pod_with, running, spec, waiting,
     world::{HUB, JOBS, PODS, SECRETS, World},
 };
 
@@ -137,4 +137,28 @@ async fn work_without_an_assignment_is_held_to_its_time() {
     world.see_pod(&pod_with(0, "pod-0", running(5), json!({ "deletionTimestamp": at(335).to_string() })));
     sweeper.orphans.end_overdue(&sweeper.known(), at(306)).await.unwrap();
     assert!(world.member.calls().is_empty() && kept(&world));
+}
+
+#[tokio::test]
+async fn work_without_an_assignment_ends_with_its_last_grant() {
+    let mut world = World::new().await;
+    world.clock.begin();
+    world.context.pulse.send();
+    let assignment = world.assign(&granted(assignment(spec()), 1));
+    world.look(&assignment).await;
+    let mut job = world.see_job(NAME);
+    let until = ms(200).to_string();
+    job.metadata.annotations.as_mut().unwrap().insert("eai.network/lent".to_owned(), until);
+    world.member.put(&format!("{JOBS}/{NAME}"), &job);
+    world.see_job(NAME);
+    world.unassign(&assignment);
+    let sweeper = Sweeper::new(Arc::clone(&world.context));
+    for status in [running(5), waiting("ContainerCreating")] {
+        world.see_pod(&pod(0, status));
+        world.member.calls();
+        let next = sweeper.orphans.end_overdue(&sweeper.known(), at(190)).await.unwrap();
+        assert_eq!((next, world.member.calls().len()), (Some(Duration::from_secs(10)), 0));
+        sweeper.orphans.end_overdue(&sweeper.known(), at(200)).await.unwrap();
+        assert_eq!(world.member.calls(), [format!("DELETE {PODS}/{NAME}-0-pod-0")]);
+    }
 }

@@ -18,6 +18,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use eai_api::{Assignment, AssignmentStatus, assignment::AssignmentPhase, names::ASSIGNMENT_LABEL};
+use eai_core::fencing::Verdict;
 use futures::{Stream, StreamExt as _};
 use kube::{
     Resource, ResourceExt as _,
@@ -155,6 +156,10 @@ fn note_fence(context: &Context, snapshot: &Snapshot) {
 
 async fn perform(context: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(), WorkError> {
     let applier = Applier::new(context, snapshot.name());
+    let fenced = snapshot.verdict(snapshot.job.as_ref()) == Some(Verdict::Fence);
+    if fenced && plan.steps.contains(&Step::Suspend(true)) {
+        tracing::warn!(assignment = snapshot.name(), "the hub hasn't renewed its right to run, so it is suspended");
+    }
     for step in &plan.steps {
         applier.step(step, snapshot).await?;
     }

@@ -226,12 +226,12 @@ impl JobFact {
         matches!(self.outcome, Outcome::Complete | Outcome::Failed(_))
     }
 
-    /// Milliseconds until its end, by the member's control plane or as it was written down; `None` while it is suspended,
-    /// or has none.
+    /// Milliseconds until its end, by the member's control plane while that counts, or as it was written down: that holds
+    /// also for pods that are left of a Job which is suspended.
     pub fn left_ms(&self, now_ms: u64) -> Option<u64> {
-        let counted = self.started.filter(|_| !self.resuming).zip(self.deadline);
+        let counted = self.started.filter(|_| !self.resuming && !self.suspended()).zip(self.deadline);
         let counted = counted.map(|(start, seconds)| unix_ms(start).saturating_add(seconds.saturating_mul(1_000)));
-        let end_ms = counted.into_iter().chain(self.lent_until_ms).min().filter(|_| !self.suspended())?;
+        let end_ms = counted.into_iter().chain(self.lent_until_ms).min()?;
         Some(end_ms.saturating_sub(now_ms))
     }
 

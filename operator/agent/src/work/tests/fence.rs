@@ -302,6 +302,19 @@ async fn a_grant_of_a_generation_that_is_over_is_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_stopped_takes_no_grant() {
+    let (mut world, assignment) = working().await;
+    pass(200).await;
+    world.context.pulse.send();
+    let mut stopped = granted((*assignment).clone(), 2);
+    stopped.spec.desired = eai_api::assignment::Desired::Stop;
+    let stopped = world.assign(&stopped);
+    look(&world, &stopped).await.unwrap();
+    let term = world.context.tracks.with(NAME, crate::testing::ASSIGNMENT_UID, |track| track.term).unwrap();
+    assert_eq!(term.remaining_ms(world.context.pulse.boot()), Some(400_000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hub_that_answers_nothing_does_not_put_the_fence_off() {
     let (world, assignment) = working().await;
     look(&world, &assignment).await.unwrap();

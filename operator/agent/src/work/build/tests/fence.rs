@@ -321,6 +321,14 @@ fn an_agent_that_begins_anew_keeps_to_the_end_that_was_written_down() {
 }
 
 #[test]
+fn pods_left_of_a_suspended_job_end_also_if_nothing_is_remembered() {
+    let assignment = lent();
+    let job = suspended(job_ending(&assignment, open(), 200));
+    let steps = |seconds| fencing(&decide(&seen(&assignment, Some(&job), &[pod(0, running(25))], seconds, None)));
+    assert_eq!((steps(190), steps(197), steps(198)), (vec![], vec![], vec![interrupt(0)]));
+}
+
+#[test]
 fn a_grant_is_no_leave_to_run_without_an_agent_for_longer_than_work_takes() {
     let assignment = lent();
     let unattended = unattended_deadline(&assignment.spec.workload);

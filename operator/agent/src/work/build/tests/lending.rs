@@ -206,7 +206,7 @@ fn deadline(job: &Job) -> Option<i64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     /// Once the agent has seen the start, nothing that runs has an end later than the longest grant ever given; and an
     /// agent that looks at the end of a grant leaves nothing running.
