@@ -53,6 +53,10 @@ e2e: setup images ## The end-to-end tests alone
 demo: setup images ## The whole product on this machine; KEEP=1 leaves it up; HUB= and MEMBERS= use existing clusters
 	$(OUT)/debug/eai-demo run
 
+.PHONY: chaos
+chaos: setup images ## Two hundred faults while jobs run, some hours, into target/chaos.json; SEED= for other ones
+	CHAOS="--seed $(or $(SEED),1) --faults 220" tests/e2e.sh
+
 .PHONY: bench
 bench: setup images ## Figures into target/bench/e2e.json
 	$(OUT)/debug/eai-demo bench

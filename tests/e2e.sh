@@ -3,6 +3,8 @@
 # tests/e2e/tests, tries everybody's rights, uninstalls, and takes everything down again whatever happened. With TEST: only
 # the demo and the scenarios whose names hold it. What is needed to understand a failure is in target/e2e-logs.
 #
+# CHAOS="--seed 1 --faults 220": the demo, and then only chaos, with these arguments; see docs/chaos.md.
+#
 # As root; needs `cargo build` and images/build.sh (the Makefile's `e2e` does both). KEEP=1 leaves the testbed up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -49,12 +51,18 @@ trap 'exit 143' TERM
 
 "$testbed" up 9>&-
 KEEP=1 target/debug/eai-demo run 9>&-
+if [ -n "${CHAOS:-}" ]; then
+  # shellcheck disable=SC2086 # several arguments
+  target/debug/eai-demo chaos $CHAOS
+  exit
+fi
 cargo test -q -p eai-e2e --lib
 scenarios() { cargo test -p eai-e2e --test e2e -- "$@"; }
 if [ $# -gt 0 ]; then scenarios --test-threads=1 "$@"; exit; fi
 # These mostly wait, each for a vendor of its own.
 scenarios --test-threads=4 money::
 scenarios --test-threads=1 --skip money:: --skip uninstalling::
+target/debug/eai-demo chaos --minutes 12
 rights() { "$testbed" exec "$1" -- bash -c 'tests/charts/rights.sh '"$2"' "$KUBECONFIG"' | grep -vE '^(yes|no ) '; }
 rights hub hub
 rights home member

@@ -28,8 +28,14 @@ pub async fn with_timeout<T>(request: impl Future<Output = Result<T, kube::Error
     tokio::time::timeout(TIMEOUT, request).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// Beats until `shutdown`.
+/// How long the member's own cluster may take to answer before it counts as away.
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Beats until `shutdown`, while the member's own cluster answers: where it doesn't, nothing there can be begun, lent or
+/// ended, and the hub is to know.
 pub struct Heartbeat {
+    /// The member's cluster.
+    pub member: Client,
     /// The hub.
     pub hub: Client,
     /// The member's namespace there.
@@ -60,6 +66,10 @@ impl Heartbeat {
                 () = shutdown.cancelled() => return,
                 _ = interval.tick() => {}
             }
+            if let Err(error) = self.manages().await {
+                tracing::warn!(%error, "the member's own cluster doesn't answer; no heartbeat is sent");
+                continue;
+            }
             match with_timeout(self.beat(&leases)).await {
                 Ok(()) => {
                     self.metrics.hub_connected.set(1);
@@ -80,6 +90,13 @@ impl Heartbeat {
                 }
             }
         }
+    }
+
+    /// Whether the member's own cluster answers.
+    async fn manages(&self) -> Result<(), kube::Error> {
+        let late = || kube::Error::Service("it takes too long".into());
+        let asked = tokio::time::timeout(MEMBER_TIMEOUT, self.member.apiserver_version());
+        asked.await.unwrap_or_else(|_| Err(late())).map(drop)
     }
 
     async fn beat(&self, leases: &Api<Lease>) -> Result<(), kube::Error> {
@@ -106,6 +123,7 @@ mod tests {
         let hub = api::Api::default();
         hub.put(LEASE, json!({ "metadata": { "name": "agent" }, "spec": {} }));
         let beating = Heartbeat {
+            member: api::Api::default().client(),
             hub: hub.client(),
             namespace: "cn-home-1".to_owned(),
             holder: "pod-1".to_owned(),
@@ -126,5 +144,34 @@ mod tests {
         hub.heal();
         beating.beat(&leases).await.unwrap();
         assert_eq!(hub.get(LEASE).unwrap()["metadata"]["annotations"][HEARTBEAT_ANNOTATION], "0000000000000ea1-3");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_whose_own_cluster_does_not_answer_is_not_heard() {
+        let (member, hub) = (api::Api::default(), api::Api::default());
+        hub.put(LEASE, json!({ "metadata": { "name": "agent" }, "spec": {} }));
+        member.put("/version", json!({ "major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "", "gitTreeState": "",
+            "buildDate": "", "goVersion": "", "compiler": "", "platform": "" }));
+        member.fail(|_, _| Some(503));
+        let beating = Heartbeat {
+            member: member.client(),
+            hub: hub.client(),
+            namespace: "cn-home-1".to_owned(),
+            holder: "pod-1".to_owned(),
+            pulse: Arc::new(Pulse::new(INSTANCE, TestClock::default())),
+            reconnects: watch::channel(0).0,
+            reached: watch::channel(0).0,
+            refused: Arc::new(Notify::new()),
+            metrics: Arc::new(Metrics::new().unwrap()),
+        };
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(beating.run(shutdown.clone()));
+        tokio::time::sleep(Duration::from_secs(35)).await;
+        assert_eq!(hub.calls().len(), 0);
+        member.heal();
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        assert!(hub.get(LEASE).unwrap()["spec"]["renewTime"].is_string());
+        shutdown.cancel();
+        task.await.unwrap();
     }
 }

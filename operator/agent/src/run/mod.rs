@@ -176,6 +176,7 @@ impl Base {
         let watched = Watches { base: self, wake: &wake, changed: &changed }.start(reconnected);
         let context = Arc::new(self.context(identity, watched.stores, findings.clone(), wake.clone()));
         let heartbeat = Heartbeat {
+            member: self.member.clone(),
             hub: self.hub.clone(),
             namespace: self.hub_namespace(),
             holder: std::env::var("POD_NAME").unwrap_or_else(|_| self.config.member.clone()),
