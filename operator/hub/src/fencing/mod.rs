@@ -138,7 +138,7 @@ impl Fence {
             Memory { known: Known { grant, at: now }, wanted: None, from_the_start: subject.opening, void: false };
         let memory = inside.attempts.entry(subject.name.to_owned()).or_insert(first);
         memory.known = Known::saw(Some(memory.known), grant, now);
-        let due = self.due(memory, latest, now);
+        let due = self.due(memory, grant.is_some(), latest, now);
         memory.wanted = due.or(memory.wanted);
         let memory = *memory;
         drop(inside);
@@ -180,11 +180,21 @@ impl Fence {
         }
     }
 
-    /// The grant that is due. One that another process gave may be nearly used up, so it is renewed at once.
-    fn due(&self, memory: &Memory, latest: Option<fencing::Heartbeat>, now: SteadyMs) -> Option<fencing::Grant> {
+    /// The grant that is due. One that another process gave may be nearly used up, so it is renewed at once; so is one
+    /// that isn't `shown`, because its Assignment has to be made again.
+    fn due(
+        &self,
+        memory: &Memory,
+        shown: bool,
+        latest: Option<fencing::Heartbeat>,
+        now: SteadyMs,
+    ) -> Option<fencing::Grant> {
         let own = memory.known.grant == memory.wanted;
         let judged = if own { now } else { now.after(self.policy.valid_for_ms) };
-        grant_now(&self.policy, Some(&memory.known), latest, judged)
+        let due = grant_now(&self.policy, shown.then_some(&memory.known), latest, judged)?;
+        // An attempt keeps the longest validity that it was ever given.
+        let longest = memory.known.grant.map_or(0, |grant| grant.valid_for_ms).max(due.valid_for_ms);
+        Some(fencing::Grant { valid_for_ms: longest, ..due })
     }
 
     /// Until the next grant is due.

@@ -94,6 +94,15 @@ fn a_process_that_takes_over_renews_at_once_and_waits_for_a_whole_period() {
 }
 
 #[test]
+fn an_assignment_that_is_gone_is_made_again_under_a_grant_at_once() {
+    let mut case = Case::new();
+    case.grant = Some(Grant { valid_for_seconds: 90, ..grant(1) });
+    case.look(0);
+    case.grant = None;
+    assert_eq!(case.look(1).due, Some(Grant { valid_for_seconds: 90, ..grant(1) }), "with the longest validity it had");
+}
+
+#[test]
 fn every_grant_that_is_seen_moves_the_end_on_and_none_that_is_missing_does() {
     let mut case = Case::new();
     case.grant = case.look(0).due;
