@@ -53,16 +53,17 @@ trap 'exit 143' TERM
 KEEP=1 target/debug/eai-demo run 9>&-
 if [ -n "${CHAOS:-}" ]; then
   # shellcheck disable=SC2086 # several arguments
-  target/debug/eai-demo chaos $CHAOS
+  target/debug/eai-demo chaos $CHAOS 9>&-
   exit
 fi
-cargo test -q -p eai-e2e --lib
-scenarios() { cargo test -p eai-e2e --test e2e -- "$@"; }
+cargo test -q -p eai-e2e --lib 9>&-
+# What they start again outlives them, and must not keep the lock.
+scenarios() { cargo test -p eai-e2e --test e2e -- "$@" 9>&-; }
 if [ $# -gt 0 ]; then scenarios --test-threads=1 "$@"; exit; fi
 # These mostly wait, each for a vendor of its own.
 scenarios --test-threads=4 money::
 scenarios --test-threads=1 --skip money:: --skip uninstalling::
-target/debug/eai-demo chaos --minutes 12
+target/debug/eai-demo chaos --minutes 12 9>&-
 rights() { "$testbed" exec "$1" -- bash -c 'tests/charts/rights.sh '"$2"' "$KUBECONFIG"' | grep -vE '^(yes|no ) '; }
 rights hub hub
 rights home member
