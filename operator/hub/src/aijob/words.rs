@@ -53,9 +53,12 @@ pub mod reason {
             .contains(&reason)
     }
 
-    /// Whether work that failed for this reason failed through its member rather than by itself.
+    /// Whether work that failed for this reason failed through its member rather than by itself: what its agent says, or
+    /// its kubelet of a pod.
     pub fn is_the_members(reason: &str) -> bool {
-        let words = [NODE_LOST, "AgentAway", "Preempting", "Terminated", "NodeShutdown", "UnexpectedAdmissionError"];
+        let by_agent = [NODE_LOST, NOT_GOING_ON, "AgentAway", "Disrupted", "NoPod", "Unschedulable"];
+        let by_kubelet = ["Preempting", "Terminated", "NodeShutdown", "UnexpectedAdmissionError"];
+        let words = [by_agent.as_slice(), &by_kubelet].concat();
         words.contains(&reason) || reason.starts_with("OutOf") || reason.starts_with("Outof")
     }
 

@@ -4,8 +4,10 @@
 mod agent;
 mod ends;
 mod escrow;
+mod faults;
 mod fixtures;
 mod life;
 mod money;
+mod tries;
 mod world;
 mod world_tests;
