@@ -150,8 +150,11 @@ mod tests {
     async fn a_member_whose_own_cluster_does_not_answer_is_not_heard() {
         let (member, hub) = (api::Api::default(), api::Api::default());
         hub.put(LEASE, json!({ "metadata": { "name": "agent" }, "spec": {} }));
-        member.put("/version", json!({ "major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "", "gitTreeState": "",
-            "buildDate": "", "goVersion": "", "compiler": "", "platform": "" }));
+        member.put(
+            "/version",
+            json!({ "major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "", "gitTreeState": "",
+            "buildDate": "", "goVersion": "", "compiler": "", "platform": "" }),
+        );
         member.fail(|_, _| Some(503));
         let beating = Heartbeat {
             member: member.client(),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    aijob::{Accelerator, EnvVar, EpochSchema, Network, OnHubLoss, Output},
+    aijob::{Accelerator, EnvVar, EpochSchema, FailurePolicy, Network, OnHubLoss, Output, SuccessPolicy},
     artifact::{LogArtifact, OutputArtifact},
     schema,
 };
@@ -181,6 +181,12 @@ pub struct Workload {
     /// The longest a pod may run.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub max_duration_seconds: u64,
+    /// What a pod's failure means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_policy: Option<FailurePolicy>,
+    /// When enough has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_policy: Option<SuccessPolicy>,
 }
 
 /// The shape of a [`Sealed`] text.
@@ -261,6 +267,11 @@ pub struct AssignmentStatus {
     #[serde(default)]
     #[schemars(range(max = 1000))]
     pub running: u32,
+    /// How often the member's cluster took a pod away: a node was lost, drained or full, or another pod went first. What
+    /// such pods ran isn't in `usageMs`.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
+    pub disruptions: u32,
     /// Cumulative usage in unit-milliseconds, from container start and finish times.
     #[serde(default)]
     #[schemars(range(max = schema::MAX_INTEGER))]

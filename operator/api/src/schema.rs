@@ -203,6 +203,16 @@ pub fn label(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// Completion indexes.
+pub fn indexes(_: &mut SchemaGenerator) -> Schema {
+    text(
+        512,
+        "self.matches('^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$') \
+         && self.replace('-', ',').split(',').map(n, int(n)).isSorted()",
+        "write completion indexes in increasing order, such as 0-2,5",
+    )
+}
+
 /// A path relative to the output directory that stays within it.
 pub fn output_path(_: &mut SchemaGenerator) -> Schema {
     text(

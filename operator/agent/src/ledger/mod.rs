@@ -33,12 +33,20 @@ pub struct Run {
     /// Its exit code.
     #[serde(rename = "e")]
     pub exit: i32,
+    /// Whether the member's cluster took its pod away before it was done. Nobody is billed for it.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 impl Run {
     /// How long it ran. A clock that stepped back between start and finish counts nothing.
     pub fn ms(&self) -> u64 {
         if self.start_ms == 0 { 0 } else { self.finish_ms.saturating_sub(self.start_ms) }
+    }
+
+    /// How much of that is billed.
+    pub fn billed_ms(&self) -> u64 {
+        if self.lost { 0 } else { self.ms() }
     }
 }
 
@@ -49,6 +57,9 @@ struct Folded {
     ms: u64,
     /// How many runs.
     count: u64,
+    /// How many of them were lost.
+    #[serde(default)]
+    lost: u64,
     /// The root over them, hexadecimal.
     root: String,
     /// The earliest start, in Unix milliseconds; 0 if none started.
@@ -106,10 +117,16 @@ impl Ledger {
         self.runs.iter().map(|(uid, run)| (uid.as_str(), run))
     }
 
-    /// Milliseconds run in all.
+    /// Milliseconds run in all, without what was lost.
     pub fn run_ms(&self) -> u64 {
         let folded = self.folded.as_ref().map_or(0, |f| f.ms);
-        self.runs.values().fold(folded, |sum, run| sum.saturating_add(run.ms()))
+        self.runs.values().fold(folded, |sum, run| sum.saturating_add(run.billed_ms()))
+    }
+
+    /// How many runs were lost.
+    pub fn lost(&self) -> u64 {
+        let folded = self.folded.as_ref().map_or(0, |f| f.lost);
+        self.runs.values().fold(folded, |sum, run| sum.saturating_add(u64::from(run.lost)))
     }
 
     /// The earliest start, in Unix milliseconds.
@@ -124,8 +141,8 @@ impl Ledger {
         self.runs.values().map(|run| run.finish_ms).chain(folded).max()
     }
 
-    /// The digest over all runs: of the folded root, if any, and each run's pod UID, index, start, finish and exit code
-    /// in the order of the UIDs, a line each. `0x` and 64 hexadecimal digits; `None` while there is no run.
+    /// The digest over all runs: of the folded root, if any, and each run's pod UID, index, start, finish and exit code,
+    /// and `lost` if it was, in the order of the UIDs, a line each. `0x` and 64 hexadecimal digits; `None` while there is no run.
     pub fn root(&self) -> Option<String> {
         if self.runs.is_empty() && self.folded.is_none() {
             return None;
@@ -139,7 +156,8 @@ impl Ledger {
             hash.update(format!("{} {} {}\n", folded.root, folded.count, folded.ms));
         }
         for (uid, run) in self.runs.iter().filter(|(uid, _)| of(uid)) {
-            hash.update(format!("{uid} {} {} {} {}\n", run.index, run.start_ms, run.finish_ms, run.exit));
+            let lost = if run.lost { " lost" } else { "" };
+            hash.update(format!("{uid} {} {} {} {}{lost}\n", run.index, run.start_ms, run.finish_ms, run.exit));
         }
         hex::encode(hash.finalize())
     }
@@ -156,8 +174,9 @@ impl Ledger {
         self.runs.retain(|uid, run| {
             let fold = gone(uid);
             if fold {
-                folded.ms = folded.ms.saturating_add(run.ms());
+                folded.ms = folded.ms.saturating_add(run.billed_ms());
                 folded.count += 1;
+                folded.lost += u64::from(run.lost);
                 let starts = [folded.start_ms, run.start_ms];
                 folded.start_ms = starts.into_iter().filter(|&s| s > 0).min().unwrap_or(0);
                 folded.finish_ms = folded.finish_ms.max(run.finish_ms);

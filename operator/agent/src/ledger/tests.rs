@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn run(index: u32, start: u64, finish: u64, exit: i32) -> Run {
-    Run { index, start_ms: start, finish_ms: finish, exit }
+    Run { index, start_ms: start, finish_ms: finish, exit, lost: false }
 }
 
 #[test]

@@ -32,6 +32,14 @@ pub(super) fn counts(workload: &Workload) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What failures and successes mean is something that the member's cluster can follow, within the same bounds as the
+/// hub's.
+pub(super) fn policies(workload: &Workload) -> Result<(), Refusal> {
+    let failure = workload.failure_policy.as_ref().map_or(Ok(()), |policy| policy.check(workload.completions));
+    let success = workload.success_policy.as_ref().map_or(Ok(()), |policy| policy.check(workload.completions));
+    failure.and(success).or_else(|error| refuse(Reason::BadShape, error.to_string()))
+}
+
 /// Outputs have plain names and paths within the output directory, and fit.
 pub(super) fn outputs(workload: &Workload, terms: Terms) -> Result<(), Refusal> {
     let outputs = &workload.outputs;

@@ -204,6 +204,41 @@ fn shapes_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn policies_that_cannot_be_followed_are_refused() {
+    let rule = |action: &str, values: serde_json::Value| json!([{ "action": action, "onExitCodes": { "operator": "In", "values": values } }]);
+    let rules = |rules: serde_json::Value| json!({ "podFailurePolicy": { "rules": rules } });
+    for policy in [
+        json!({ "backoffLimitPerIndex": 11 }),
+        json!({ "backoffLimitPerIndex": u32::MAX }),
+        json!({ "backoffLimitPerIndex": 1, "maxFailedIndexes": 5 }),
+        json!({ "maxFailedIndexes": 0 }),
+        rules(json!([])),
+        rules(rule("Count", json!([]))),
+        rules(rule("Count", json!([0]))),
+        rules(rule("Count", json!([256]))),
+        rules(rule("FailIndex", json!([1]))),
+        rules(json!(vec![rule("Count", json!([1]))[0].clone(); 20])),
+    ] {
+        let with = refused(json!({ "completions": 4, "failurePolicy": policy }));
+        assert_eq!(with, Some(Reason::BadShape), "{policy}");
+    }
+    for rule in [
+        json!({}),
+        json!({ "succeededCount": 5 }),
+        json!({ "succeededIndexes": "0-4" }),
+        json!({ "succeededIndexes": "1,0" }),
+    ] {
+        let with = refused(json!({ "completions": 4, "successPolicy": { "rules": [rule] } }));
+        assert_eq!(with, Some(Reason::BadShape), "{rule}");
+    }
+    let good = json!({ "completions": 4,
+        "failurePolicy": { "backoffLimitPerIndex": 10, "maxFailedIndexes": 4,
+            "podFailurePolicy": { "rules": rule("FailIndex", json!([255, 1])) } },
+        "successPolicy": { "rules": [{ "succeededIndexes": "0,2-3", "succeededCount": 3 }] } });
+    assert_eq!(refused(good), None);
+}
+
+#[test]
 fn outputs_that_leave_their_directory_or_cannot_be_listed_are_refused() {
     let with = |outputs: serde_json::Value| refused(json!({ "outputs": outputs }));
     for path in ["/etc/passwd", "../x", "a/../../x", "a//b", ".hidden", "a/.b", "", "a b", "a\n", "a\0", "-rf", "a/"] {

@@ -99,9 +99,9 @@ impl<'a> Applier<'a> {
                 self.context.artifacts.follow(&self.pod_ref(pod, uid, *index));
                 Ok(())
             }
-            Step::Collect { pod, uid, index } => {
+            Step::Collect { pod, uid, index, anew } => {
                 let outputs = &snapshot.assignment.spec.workload.outputs;
-                let known = &snapshot.previous.outputs;
+                let known = if *anew { &[] } else { snapshot.previous.outputs.as_slice() };
                 self.context.artifacts.collect(&self.pod_ref(pod, uid, *index), outputs, known);
                 Ok(())
             }

@@ -13,6 +13,10 @@ use crate::ledger::Run;
 pub const OUTPUTS_CONTAINER: &str = "outputs";
 /// The Job controller writes the completion index here.
 const INDEX_ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
+/// The Job controller writes here how often the index had failed, with failures that count, when it made the pod.
+const FAILURES_ANNOTATION: &str = "batch.kubernetes.io/job-index-failure-count";
+/// The condition of a pod that its cluster takes away: its node is lost, drained or full, or another pod goes first.
+pub const DISRUPTION_TARGET: &str = "DisruptionTarget";
 /// The Job controller's own, on pods that it has still to count.
 pub const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 /// A container that couldn't be started has the beginning of Unix time as its start. Nothing real is older than this.
@@ -35,6 +39,10 @@ pub struct PodFact {
     pub deleted_at: Option<Timestamp>,
     /// When it was asked to go.
     pub asked_at: Option<Timestamp>,
+    /// Whether its cluster takes or took it away, for no fault of its work, and it wasn't done by then.
+    pub disrupted: bool,
+    /// How often its index had failed before, with failures that count.
+    pub failures_before: u32,
     /// Whether the Job controller has still to count it. One that it deletes for a pause or a stop it never counts: it
     /// takes its finalizer away before. Where that is in its list of finalizers.
     pub tracked_at: Option<usize>,
@@ -97,7 +105,8 @@ impl PodFact {
         let meta = &pod.metadata;
         let nothing = PodStatus::default();
         let status = pod.status.as_ref().unwrap_or(&nothing);
-        let index = meta.annotations.as_ref()?.get(INDEX_ANNOTATION)?.parse().ok()?;
+        let annotations = meta.annotations.as_ref()?;
+        let index = annotations.get(INDEX_ANNOTATION)?.parse().ok()?;
         let terminal = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
         let spec = pod.spec.as_ref()?;
         let node = spec.node_name.clone();
@@ -116,6 +125,8 @@ impl PodFact {
             deleted_at,
             asked_at: deleted_at.map(|at| asked_at(at, meta.deletion_grace_period_seconds)),
             tracked_at: meta.finalizers.iter().flatten().position(|f| f == TRACKING_FINALIZER),
+            disrupted: status.phase.as_deref() != Some("Succeeded") && is_disrupted(status),
+            failures_before: annotations.get(FAILURES_ANNOTATION).and_then(|count| count.parse().ok()).unwrap_or(0),
             finalizer_at: meta.finalizers.iter().flatten().position(|f| f == METERING_FINALIZER),
             terminal: over,
             work: work(container(WORK_CONTAINER), pod, index, over),
@@ -142,13 +153,24 @@ impl PodFact {
 
     /// The run to record once the work is over.
     pub fn run(&self) -> Option<Run> {
-        match &self.work {
-            Work::Ended { run, .. } => Some(*run),
+        let run = match &self.work {
+            Work::Ended { run, .. } => *run,
             // It is known to be over and not for how long it ran: nothing is billed for it.
-            Work::Untold => Some(Run { index: self.index, start_ms: 0, finish_ms: 0, exit: UNTOLD_EXIT }),
-            Work::Waiting { .. } | Work::Running { .. } => None,
-        }
+            Work::Untold => Run { index: self.index, start_ms: 0, finish_ms: 0, exit: UNTOLD_EXIT, lost: false },
+            Work::Waiting { .. } | Work::Running { .. } => return None,
+        };
+        Some(Run { lost: self.disrupted, ..run })
     }
+
+    /// How its work ended, if that says anything: what becomes of a pod that was asked to go, or that its cluster took
+    /// away, is the Job controller's to say.
+    pub fn judged(&self) -> Option<Run> {
+        self.run().filter(|_| self.deleted_at.is_none() && !self.disrupted)
+    }
+}
+
+fn is_disrupted(status: &PodStatus) -> bool {
+    status.conditions.iter().flatten().any(|c| c.type_ == DISRUPTION_TARGET && c.status == "True")
 }
 
 /// The exit code recorded for work whose end was never told: its node or its pod was lost.
@@ -168,6 +190,7 @@ fn work(status: Option<&ContainerStatus>, pod: &Pod, index: u32, terminal: bool)
             start_ms: unix_ms(ended.started_at.as_ref()),
             finish_ms: unix_ms(ended.finished_at.as_ref()),
             exit: ended.exit_code,
+            lost: false,
         };
         return Work::Ended { run, reason: ended.reason.unwrap_or_default() };
     }

@@ -65,6 +65,8 @@ pub struct JobFact {
     pub outcome: Outcome,
     /// The indexes that its controller has counted as succeeded.
     pub completed: BTreeSet<u32>,
+    /// The indexes that its controller has counted as failed for good.
+    pub failed: BTreeSet<u32>,
     /// Why this agent gave it up, if it did.
     pub given_up: Option<Words>,
     /// When the Job controller began to count its deadline.
@@ -202,10 +204,8 @@ impl JobFact {
             max_duration: annotation(job::MAX_DURATION).and_then(|seconds| seconds.parse().ok()),
             hold,
             outcome: outcome(conditions),
-            completed: status
-                .and_then(|s| s.completed_indexes.as_deref())
-                .map(|text| indexes(text, completions(job)))
-                .unwrap_or_default(),
+            completed: listed(job, status.and_then(|s| s.completed_indexes.as_deref())),
+            failed: listed(job, status.and_then(|s| s.failed_indexes.as_deref())),
             given_up: annotation(GIVEN_UP).as_deref().map(Words::from_line),
             started,
             // After a pause the old start stands there until the controller has seen that it is over.
@@ -264,6 +264,10 @@ fn outcome(conditions: &[JobCondition]) -> Outcome {
 
 fn completions(job: &Job) -> u32 {
     job.spec.as_ref().and_then(|spec| spec.completions).and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
+}
+
+fn listed(job: &Job, text: Option<&str>) -> BTreeSet<u32> {
+    text.map(|text| indexes(text, completions(job))).unwrap_or_default()
 }
 
 /// Indexes below `completions` as a Job's status lists them: single ones and ranges, such as `0-2,5`.

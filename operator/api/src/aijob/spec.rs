@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::AIJobStatus;
+use super::{AIJobStatus, FailurePolicy, SuccessPolicy};
 use crate::schema;
 
 /// A container to run to completion on somebody's accelerator, with the most it may cost.
@@ -56,6 +56,33 @@ use crate::schema;
     validation = Rule::new("has(self.accelerator) == has(oldSelf.accelerator) \
         && (!has(self.accelerator) || self.accelerator == oldSelf.accelerator)")
         .message("can't change, come or go; for another job, create another").field_path(".accelerator"),
+    validation = Rule::new("has(self.failurePolicy) == has(oldSelf.failurePolicy) \
+        && (!has(self.failurePolicy) || self.failurePolicy == oldSelf.failurePolicy)")
+        .message("can't change, come or go; for another job, create another").field_path(".failurePolicy"),
+    validation = Rule::new("has(self.successPolicy) == has(oldSelf.successPolicy) \
+        && (!has(self.successPolicy) || self.successPolicy == oldSelf.successPolicy)")
+        .message("can't change, come or go; for another job, create another").field_path(".successPolicy"),
+    validation = Rule::new("!has(self.failurePolicy) || !has(self.failurePolicy.maxFailedIndexes) \
+        || (has(self.failurePolicy.backoffLimitPerIndex) && self.failurePolicy.maxFailedIndexes <= self.completions)")
+        .message("needs backoffLimitPerIndex, and can't exceed completions").field_path(".failurePolicy.maxFailedIndexes"),
+    validation = Rule::new("!has(self.failurePolicy) || !has(self.failurePolicy.podFailurePolicy) \
+        || has(self.failurePolicy.backoffLimitPerIndex) \
+        || self.failurePolicy.podFailurePolicy.rules.all(r, r.action != 'FailIndex')")
+        .message("FailIndex needs backoffLimitPerIndex; without it the first failure ends the attempt")
+        .field_path(".failurePolicy.podFailurePolicy"),
+    validation = Rule::new("!has(self.failurePolicy) || !has(self.failurePolicy.podFailurePolicy) \
+        || self.failurePolicy.podFailurePolicy.rules.map(r, r.onExitCodes.values.size()).sum() <= 255")
+        .message("all rules together can list at most 255 exit codes; there are no more")
+        .field_path(".failurePolicy.podFailurePolicy"),
+    validation = Rule::new("!has(self.successPolicy) || self.successPolicy.rules.all(r, \
+        has(r.succeededIndexes) || has(r.succeededCount))")
+        .message("a rule needs succeededIndexes or succeededCount").field_path(".successPolicy.rules"),
+    validation = Rule::new("!has(self.successPolicy) || self.successPolicy.rules.all(r, \
+        !has(r.succeededCount) || r.succeededCount <= self.completions)")
+        .message("succeededCount can't exceed completions").field_path(".successPolicy.rules"),
+    validation = Rule::new("!has(self.successPolicy) || self.successPolicy.rules.all(r, !has(r.succeededIndexes) \
+        || r.succeededIndexes.replace('-', ',').split(',').all(n, int(n) < self.completions))")
+        .message("succeededIndexes names indexes from 0, below completions").field_path(".successPolicy.rules"),
     validation = Rule::new("!oldSelf.cancel || self.cancel")
         .message("a cancelled job stays cancelled; create it again").field_path(".cancel")
 )]
@@ -141,6 +168,12 @@ pub struct AIJobSpec {
     /// What happens when an attempt fails.
     #[serde(default)]
     pub retry: Retry,
+    /// What a pod's failure means. Without it the first failure that counts ends the attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_policy: Option<FailurePolicy>,
+    /// When enough has succeeded. Without it all completions must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_policy: Option<SuccessPolicy>,
     /// Higher goes first within the namespace.
     #[serde(default)]
     #[schemars(range(min = -1000, max = 1000))]
@@ -355,7 +388,8 @@ impl From<OnHubLoss> for eai_core::fencing::OnLoss {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
-    /// Attempts in all.
+    /// Attempts that the work may end by itself, the first among them. What its members do doesn't count: work that a
+    /// member refused or lost is given to another.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 10))]
     pub max_attempts: u32,

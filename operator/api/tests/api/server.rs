@@ -173,9 +173,16 @@ fn check_list(schema: &Value, items: &[Value], path: &str, faults: &mut Vec<Faul
     if schema["maxItems"].as_u64().is_some_and(|most| items.len() as u64 > most) {
         faults.push(Fault { path: path.to_owned(), says: format!("must have at most {} items", schema["maxItems"]) });
     }
+    if schema["minItems"].as_u64().is_some_and(|least| (items.len() as u64) < least) {
+        faults
+            .push(Fault { path: path.to_owned(), says: format!("should have at least {} items", schema["minItems"]) });
+    }
     let mut seen = BTreeSet::new();
     for (index, item) in items.iter().enumerate() {
         let path = format!("{path}[{index}]");
+        if schema["x-kubernetes-list-type"] == "set" && items[..index].contains(item) {
+            faults.push(Fault { path: path.clone(), says: "Duplicate value".to_owned() });
+        }
         let keys = schema["x-kubernetes-list-map-keys"].as_array();
         if keys.is_some_and(|keys| {
             !seen.insert(keys.iter().map(|k| item[k.as_str().unwrap()].to_string()).collect::<Vec<_>>())

@@ -51,13 +51,15 @@ pub mod reason {
     /// Whether work that ended so may be started again elsewhere. Not where the old work may still run, because it isn't
     /// fenced by grants: that could run it twice.
     pub fn may_be_repeated(reason: &str) -> bool {
-        ![MEMBER_REMOVED, MEMBER_SILENT, DISOWNED, NODE_LOST, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED]
-            .contains(&reason)
+        ![MEMBER_REMOVED, MEMBER_SILENT, DISOWNED, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED].contains(&reason)
     }
 
-    /// Whether work that failed for this reason failed through its member rather than by itself.
+    /// Whether work that failed for this reason failed through its member rather than by itself: what its agent says, or
+    /// its kubelet of a pod.
     pub fn is_the_members(reason: &str) -> bool {
-        let words = [NODE_LOST, "AgentAway", "Preempting", "Terminated", "NodeShutdown", "UnexpectedAdmissionError"];
+        let by_agent = [NODE_LOST, NOT_GOING_ON, "AgentAway", "FenceExpired", "Disrupted", "NoPod", "Unschedulable"];
+        let by_kubelet = ["Preempting", "Terminated", "NodeShutdown", "UnexpectedAdmissionError"];
+        let words = [by_agent.as_slice(), &by_kubelet].concat();
         words.contains(&reason) || reason.starts_with("OutOf") || reason.starts_with("Outof")
     }
 

@@ -39,6 +39,8 @@ pub fn assignment(
         network: spec.network,
         outputs: spec.outputs.clone(),
         max_duration_seconds: spec.max_duration_seconds,
+        failure_policy: spec.failure_policy.clone(),
+        success_policy: spec.success_policy.clone(),
     };
     let job_ref = JobRef { namespace: job.namespace().unwrap_or_default(), name: job.name_any(), uid: uid.clone() };
     let mut assignment = Assignment::new(

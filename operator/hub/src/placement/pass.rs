@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use eai_api::AIJob;
+use eai_api::{AIJob, aijob::policy::PolicyError};
 use eai_chain::NamespaceId;
 use eai_core::{
     metering::MilliUnits,
@@ -138,6 +138,9 @@ fn one(
     if let Err(bad) = request.check() {
         return Verdict::Wait(Say::Blocked { reason: "BadQuantity", message: format!("spec: {bad}.") }, Vec::new());
     }
+    if let Err(bad) = policies(job) {
+        return Verdict::Wait(Say::Blocked { reason: "BadPolicy", message: format!("spec.{bad}.") }, Vec::new());
+    }
     if !world.till.knows(job.spec.payment.account, waiting.namespace) {
         return without_chain(world, job);
     }
@@ -171,6 +174,13 @@ fn one(
     drop(refusals);
     refused.insert(key, lines.clone());
     make_room(world, waiting, &request, units, lines)
+}
+
+/// Whether members' clusters can follow what the job says of failures and successes. Admission has seen to nearly all of it.
+fn policies(job: &AIJob) -> Result<(), PolicyError> {
+    let (spec, count) = (&job.spec, job.spec.completions);
+    spec.failure_policy.as_ref().map_or(Ok(()), |policy| policy.check(count))?;
+    spec.success_policy.as_ref().map_or(Ok(()), |policy| policy.check(count))
 }
 
 /// Has others give way to a job that fits nowhere, for the reasons in `lines`, if any may.

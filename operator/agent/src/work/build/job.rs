@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use eai_api::{
     AssignmentSpec,
+    aijob::policy::{MOST_BACKOFF_SECONDS, runs_in_a_row, tries},
     assignment::Workload,
     names::{ASSIGNMENT_LABEL, JOB_UID_LABEL},
 };
@@ -16,7 +17,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 
-use super::pod;
+use super::{pod, policies};
 use crate::{config::Config, context::FIELD_MANAGER, ledger, refusal::Secrets};
 
 /// Label: who made it.
@@ -58,13 +59,16 @@ pub fn job(name: &str, uid: &str, spec: &AssignmentSpec, config: &Config, secret
         },
         spec: Some(JobSpec {
             active_deadline_seconds: i64::try_from(unattended_deadline(workload)).ok(),
-            // Whether there is another attempt is the hub's decision.
-            backoff_limit: Some(0),
+            backoff_limit: Some(policies::backoff_limit(workload)),
+            backoff_limit_per_index: policies::limit_per_index(workload),
             completion_mode: Some("Indexed".to_owned()),
             completions: i32::try_from(workload.completions).ok(),
+            max_failed_indexes: policies::max_failed_indexes(workload),
             parallelism: i32::try_from(workload.parallelism).ok(),
+            pod_failure_policy: Some(policies::pod_failure_policy(workload)),
             // Never two pods of an index at once, not even while one is ending.
             pod_replacement_policy: Some("Failed".to_owned()),
+            success_policy: policies::success_policy(workload),
             template: pod::template(workload, config, &labels, name, secrets),
             ..JobSpec::default()
         }),
@@ -74,9 +78,12 @@ pub fn job(name: &str, uid: &str, spec: &AssignmentSpec, config: &Config, secret
 
 /// Seconds from its start after which a Job ends if no agent looks after it.
 pub fn unattended_deadline(workload: &Workload) -> u64 {
-    let waves = u64::from(workload.completions.div_ceil(workload.parallelism.max(1)));
+    let tries = tries(workload.failure_policy.as_ref());
+    let runs = runs_in_a_row(workload.completions, workload.parallelism, tries);
     let grace = u64::try_from(pod::GRACE_SECONDS).unwrap_or(0);
-    waves.saturating_mul(workload.max_duration_seconds.saturating_add(grace)).saturating_add(UNATTENDED_SECONDS)
+    let between = if tries > 1 { MOST_BACKOFF_SECONDS } else { 0 };
+    let each = workload.max_duration_seconds.saturating_add(grace).saturating_add(between);
+    runs.saturating_mul(each).saturating_add(UNATTENDED_SECONDS)
 }
 
 /// The Secret with an attempt's secret variables. The Job becomes its owner once there is one.

@@ -4,6 +4,7 @@ mod absent;
 pub mod grant;
 pub mod job;
 pub mod pod;
+mod policies;
 mod present;
 mod report;
 #[cfg(test)]
@@ -98,6 +99,8 @@ pub enum Step {
         uid: String,
         /// Its completion index.
         index: u32,
+        /// Whether its index ran before: what the hub has of that isn't this pod's.
+        anew: bool,
     },
     /// Write down, on the Job, what couldn't be kept.
     Note(String),

@@ -28,6 +28,7 @@ pub(super) const STUCK_CHECK: Duration = Duration::from_mins(1);
 const RUNNING_MARGIN_MS: u64 = 2_000;
 /// The most that a status can say.
 const MAX_USAGE: u64 = 9_007_199_254_740_991;
+const MAX_DISRUPTIONS: u32 = 1_000_000;
 /// What a reason and a message may hold.
 const MAX_REASON: usize = 120;
 const MAX_MESSAGE: usize = 4_000;
@@ -84,6 +85,10 @@ pub fn milli_units(workload: &Workload) -> MilliUnits {
 /// since it was asked is counted once its end is known.
 fn running(pod: &PodFact, snapshot: &Snapshot) -> Option<(u64, u64)> {
     let Work::Running { start_ms } = pod.work else { return None };
+    // It is being taken away: it is billed if it is done by then.
+    if pod.disrupted {
+        return None;
+    }
     let silent = pod.node.as_ref().and_then(|node| snapshot.lost_nodes.get(node));
     let until = [silent.copied(), pod.asked_at].into_iter().flatten().fold(snapshot.now, Timestamp::min);
     Some((start_ms, u64::try_from(until.as_millisecond()).unwrap_or(0)))
@@ -108,6 +113,7 @@ pub(super) fn measure(snapshot: &Snapshot, ledger: &Ledger, status: &mut Assignm
     // The hub has recorded this much already, so a reading below it would mean nothing to it.
     status.usage_ms = used.max(UsageMs(spec.acknowledged.usage_ms)).0.min(MAX_USAGE);
     status.usage_root = ledger.root();
+    status.disruptions = u32::try_from(ledger.lost()).unwrap_or(u32::MAX).min(MAX_DISRUPTIONS);
     status.running = u32::try_from(snapshot.pods.iter().filter(|pod| is_running(pod, snapshot)).count()).unwrap_or(0);
     let starts = running.iter().map(|(start, _)| *start).filter(|&start| start > 0);
     let first = starts.chain(ledger.first_start_ms()).min();

@@ -2,13 +2,13 @@
 
 use eai_api::{
     AIJobStatus,
-    aijob::{Attempt, AttemptResult, Outcome, PastAttempt, Phase},
+    aijob::{Attempt, AttemptResult, FailureAction, Outcome, PastAttempt, Phase, policy::FAIL_JOB_REASON},
 };
 
 use super::{
     keep,
     plan::Plan,
-    rules::{MOST_ATTEMPTS, MOST_FALSE_STARTS},
+    rules::{MOST_ATTEMPTS, MOST_FALSE_STARTS, MOST_LOST},
     situation::{Ending, Situation},
 };
 use crate::aijob::words::{Say, reason};
@@ -63,28 +63,55 @@ fn try_again(plan: &mut Plan, attempt: Attempt, outcome: Outcome) -> Say {
     say
 }
 
-/// Whether another attempt is due, given how this one ended.
+/// Whether another attempt is due, given how this one ended. Each kind of end has a limit of its own: what members do
+/// doesn't use up the attempts that the vendor gives the work.
 fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> bool {
     let past = &status.past_attempts;
-    if s.ending().is_some() || past.len() + 1 >= MOST_ATTEMPTS || !reason::may_be_repeated(&outcome.reason) {
+    let repeatable = reason::may_be_repeated(&outcome.reason) && !fails_the_job(s, status, outcome);
+    if s.ending().is_some() || past.len() + 1 >= MOST_ATTEMPTS || !repeatable {
         return false;
     }
-    if outcome.reason == reason::NO_ROOM {
+    let kind = Kind::of(outcome);
+    let made = past.iter().filter(|p| Kind::of(&p.outcome) == kind).count() + 1;
+    match kind {
         // It passes; the job is left alone for longer each time.
-        return true;
+        Kind::NoRoom => true,
+        Kind::FalseStart => made < MOST_FALSE_STARTS,
+        Kind::Lost => made < MOST_LOST,
+        Kind::Own => u32::try_from(made).is_ok_and(|made| made < s.job.spec.retry.max_attempts),
     }
-    if false_start(outcome) {
-        let counts = |p: &&PastAttempt| false_start(&p.outcome) && p.outcome.reason != reason::NO_ROOM;
-        return past.iter().filter(counts).count() + 1 < MOST_FALSE_STARTS;
-    }
-    let made = past.iter().filter(|p| !false_start(&p.outcome)).count() + 1;
-    u32::try_from(made).is_ok_and(|made| made < s.job.spec.retry.max_attempts)
 }
 
-/// Whether an attempt ended before any work ran, for the member's reasons. It doesn't count against the job's attempts.
-fn false_start(outcome: &Outcome) -> bool {
-    outcome.result == AttemptResult::Lost
-        && [reason::REFUSED, reason::NO_ROOM, reason::NOT_STARTED_IN_TIME].contains(&outcome.reason.as_str())
+/// How an attempt ended, as far as limits go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Its member was full.
+    NoRoom,
+    /// It ended before any work ran, for its member's reasons.
+    FalseStart,
+    /// Its member lost the work.
+    Lost,
+    /// The work failed by itself.
+    Own,
+}
+
+impl Kind {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome.reason.as_str() {
+            _ if outcome.result != AttemptResult::Lost => Self::Own,
+            reason::NO_ROOM => Self::NoRoom,
+            reason::REFUSED | reason::NOT_STARTED_IN_TIME => Self::FalseStart,
+            _ => Self::Lost,
+        }
+    }
+}
+
+/// Whether the work ended with an exit code that its vendor says fails the job: by its agent's word, or, if that is of
+/// a version that doesn't know such rules, by the exit code.
+fn fails_the_job(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> bool {
+    let exit = status.exit_code.filter(|_| outcome.result == AttemptResult::Failed);
+    let action = s.job.spec.failure_policy.as_ref().zip(exit).map(|(policy, exit)| policy.action(exit));
+    outcome.reason == FAIL_JOB_REASON || action == Some(FailureAction::FailJob)
 }
 
 fn unknown() -> Outcome {

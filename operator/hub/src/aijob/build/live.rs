@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use eai_api::{
-    aijob::{Attempt, AttemptResult, Outcome, Phase},
+    aijob::{Attempt, AttemptResult, Outcome, Phase, policy::MOST_BACKOFF_SECONDS},
     assignment::{Acknowledged, AssignmentPhase, Desired},
 };
 use eai_chain::SettleOutcome;
@@ -16,8 +16,9 @@ use k8s_openapi::{
 
 use super::{
     Said, keep, meter,
-    money::{longest_run_ms, waves},
+    money::{longest_run_ms, most_runs, most_tries},
     plan::{Plan, Wish},
+    rules::MOST_DISRUPTIONS,
     settling,
     situation::{Asked, Ending, Situation, ever_ran, unix_seconds},
     spending, tell,
@@ -88,7 +89,8 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
         // It goes on with what it last heard, as it must: its grace begins when it can hear again.
         attempt.held_since = Some(s.now_time());
     }
-    let reading = meter::read(&attempt, s.assignment, s.sight, waves(&s.job.spec), s.now_ms());
+    let bounds = meter::Bounds { runs: most_runs(&s.job.spec), billed_ms: all_runs_ms(s, &attempt, 0) };
+    let reading = meter::read(&attempt, s.assignment, s.sight, bounds, s.now_ms());
     attempt.observed = reading.observed;
     attempt.usage_ms = reading.usage.0;
     attempt.lease.hold = spending::hold_now(s, &attempt);
@@ -186,14 +188,23 @@ fn lapsed(s: &Situation<'_>, attempt: &Attempt) -> bool {
 /// For how many milliseconds more work that runs may be reported running; `None` while it doesn't run.
 ///
 /// Bounds the run since its start, and all runs together by how often the hub had the work start, so that a member that
-/// says of itself that it stopped and started again isn't paid for longer.
+/// says of itself that it stopped and started again isn't paid for longer. One that says that its cluster took pods away
+/// gets the time to run them again, a few times, and no money for it.
 fn run_left_ms(s: &Situation<'_>, attempt: &Attempt) -> Option<u64> {
     let since = attempt.observed.running_since_ms?;
-    let longest = longest_run_ms(&s.job.spec);
+    let told = s.assignment.and_then(|a| a.status.as_ref()).map_or(0, |report| report.disruptions);
+    let again = u64::from(told.min(MOST_DISRUPTIONS));
     let grace = s.rules.overdue_seconds.saturating_mul(1000);
-    let all = longest.saturating_mul(u64::from(attempt.pauses) + 1).saturating_add(grace);
-    let this = longest.saturating_add(grace).saturating_sub(s.now_ms().saturating_sub(since));
-    Some(this.min(all.saturating_sub(attempt.observed.run_ms(s.now_ms()))))
+    let once = longest_run_ms(&s.job.spec).saturating_mul(again + 1).saturating_add(grace);
+    let this = once.saturating_sub(s.now_ms().saturating_sub(since));
+    Some(this.min(all_runs_ms(s, attempt, again).saturating_sub(attempt.observed.run_ms(s.now_ms()))))
+}
+
+/// Milliseconds that all runs of an attempt may take together, if its pods were taken away `again` times.
+fn all_runs_ms(s: &Situation<'_>, attempt: &Attempt, again: u64) -> u64 {
+    let times = u64::from(attempt.pauses).saturating_add(again).saturating_add(1);
+    let grace = s.rules.overdue_seconds.saturating_mul(1000);
+    longest_run_ms(&s.job.spec).saturating_mul(times).saturating_add(grace)
 }
 
 /// How the attempt ended, if it did.
@@ -417,7 +428,10 @@ fn expect_run(s: &Situation<'_>, attempt: &mut Attempt) {
     if attempt.observed.running_since_ms.is_some() || uploading {
         attempt.start_by = None;
     } else if attempt.start_by.is_none() {
-        attempt.start_by = Some(Time(after_ms(s.now_time().0, s.rules.restart_seconds.saturating_mul(1000))));
+        // Between two tries of an index its member's cluster may wait.
+        let between = if most_tries(&s.job.spec) > 1 { MOST_BACKOFF_SECONDS } else { 0 };
+        let seconds = s.rules.restart_seconds.saturating_add(between);
+        attempt.start_by = Some(Time(after_ms(s.now_time().0, seconds.saturating_mul(1000))));
     }
 }
 

@@ -23,19 +23,28 @@ pub struct Reading {
     pub at_most: UsageMs,
 }
 
+/// What can be true of an attempt at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How often pods follow each other without the hub's doing.
+    pub runs: u64,
+    /// Milliseconds of running in all. Where its member's cluster took pods away the work may run for longer, and isn't
+    /// billed for it.
+    pub billed_ms: u64,
+}
+
 /// The time up to which work counts at `now_ms`, both in Unix milliseconds.
 pub fn until(attempt: &Attempt, now_ms: u64) -> u64 {
     attempt.held_since.as_ref().map_or(now_ms, |since| now_ms.min(unix_ms(since.0).saturating_add(POD_GRACE_MS)))
 }
 
-/// Reads `assignment`'s report at `now_ms` on top of what `attempt` recorded. `waves` is how often pods follow each other
-/// without the hub's doing.
+/// Reads `assignment`'s report at `now_ms` on top of what `attempt` recorded, within `bounds`.
 ///
 /// Work that was asked to pause or stop counts until its pods must have ended, whatever the member says.
-pub fn read(attempt: &Attempt, assignment: Option<&Assignment>, sight: Sight, waves: u64, now_ms: u64) -> Reading {
+pub fn read(attempt: &Attempt, assignment: Option<&Assignment>, sight: Sight, bounds: Bounds, now_ms: u64) -> Reading {
     let now_ms = until(attempt, now_ms);
     let units = MilliUnits(attempt.milli_units);
-    let starts = u32::try_from(waves).unwrap_or(u32::MAX).saturating_add(attempt.pauses);
+    let starts = u32::try_from(bounds.runs).unwrap_or(u32::MAX).saturating_add(attempt.pauses);
     let seen = |observed: Observed| observed.clamp(units, UsageMs(u64::MAX), starts, now_ms);
     let before = UsageMs(attempt.usage_ms);
     let Some((assignment, status)) = assignment.and_then(|a| a.status.as_ref().map(|s| (a, s))) else {
@@ -47,7 +56,8 @@ pub fn read(attempt: &Attempt, assignment: Option<&Assignment>, sight: Sight, wa
     let reported = UsageMs(status.usage_ms);
     // A later report may say less: when the work really ended is known only some time after it did.
     let paid = affordable(attempt.rate, attempt.lease.paid).min(before);
-    let counted = observed.clamp(units, reported, starts, now_ms).max(paid);
+    let most = usage(units, bounds.billed_ms);
+    let counted = observed.clamp(units, reported, starts, now_ms).min(most).max(paid);
     let at_most = if running {
         let since = now_ms.saturating_sub(sight.reported_ms);
         let forecast = UsageMs(reported.0.saturating_add(usage(units, since).0));

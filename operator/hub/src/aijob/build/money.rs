@@ -1,6 +1,12 @@
 //! How much a lease holds, how long that lasts, and when it is topped up.
 
-use eai_api::{AIJobSpec, aijob::PastAttempt};
+use eai_api::{
+    AIJobSpec,
+    aijob::{
+        PastAttempt,
+        policy::{runs_in_a_row, tries},
+    },
+};
 use eai_core::{
     metering::{MilliUnits, UsageMs, affordable, cost, usage},
     money::Amount,
@@ -54,13 +60,23 @@ pub fn waves(spec: &AIJobSpec) -> u64 {
     u64::from(spec.completions.div_ceil(spec.parallelism.max(1)))
 }
 
-/// Milliseconds that the work runs at most, without a pause.
-pub fn longest_run_ms(spec: &AIJobSpec) -> u64 {
-    spec.max_duration_seconds.saturating_mul(1000).saturating_mul(waves(spec))
+/// How often an index may run, with failures that count.
+pub fn most_tries(spec: &AIJobSpec) -> u32 {
+    tries(spec.failure_policy.as_ref())
 }
 
-/// What a lease holds at first: the longest run, at most `hold_seconds` of it per wave, within what is left of the
-/// budget.
+/// How often pods may follow each other, if their indexes have all their tries.
+pub fn most_runs(spec: &AIJobSpec) -> u64 {
+    runs_in_a_row(spec.completions, spec.parallelism, most_tries(spec))
+}
+
+/// Milliseconds that the work runs at most, all its tries together, without a pause.
+pub fn longest_run_ms(spec: &AIJobSpec) -> u64 {
+    spec.max_duration_seconds.saturating_mul(1000).saturating_mul(most_runs(spec))
+}
+
+/// What a lease holds at first: the longest run without failures, at most `hold_seconds` of it per wave, within what is
+/// left of the budget. Tries that follow failures are topped up for.
 pub fn first_hold(spec: &AIJobSpec, price: Price, hold_seconds: u64, budget_left: Option<Amount>) -> Amount {
     let seconds = spec.max_duration_seconds.min(hold_seconds).saturating_mul(waves(spec));
     let wanted = price.of_run(seconds.saturating_mul(1000));

@@ -59,3 +59,7 @@ pub const TOP_UP_LEAD_MS: u64 = 30_000;
 pub const MOST_ATTEMPTS: usize = 20;
 /// The most attempts that may end before any work ran.
 pub const MOST_FALSE_STARTS: usize = 5;
+/// The most attempts that members may lose: beyond that it seems to be the work that members don't survive.
+pub const MOST_LOST: usize = 10;
+/// How often work may be run again, for nothing, after its member's cluster took pods away. Its agent gives it up then.
+pub const MOST_DISRUPTIONS: u32 = 5;

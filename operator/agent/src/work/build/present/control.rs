@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{View, Wanted, starting::cannot_start};
+use super::{View, Wanted};
 use crate::work::{
     build::{Step, report},
     pods::{PodFact, Work},
@@ -67,14 +67,17 @@ impl View<'_> {
             return None;
         }
         if self.podless_left().is_some_and(|left| left.is_zero()) {
-            return Some(Words::new("StartFailed", self.no_pod()));
+            return Some(self.start_failed(None));
+        }
+        if let Some(words) = self.taken_away() {
+            return Some(words);
         }
         self.snapshot.pods.iter().find_map(|pod| {
             if report::is_stuck(pod, self.snapshot.now) {
                 return Some(Words::new("NodeLost", format!("index {}: its node doesn't answer any more", pod.index)));
             }
             let overdue = self.wanted == Wanted::Run && self.start_left(pod)?.is_zero();
-            overdue.then(|| Words::new("StartFailed", cannot_start(pod)))
+            overdue.then(|| self.start_failed(Some(pod)))
         })
     }
 }

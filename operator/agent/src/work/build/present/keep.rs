@@ -31,9 +31,12 @@ impl View<'_> {
             let collected = self.snapshot.artifacts.outputs.get(&index).filter(|c| c.pod_uid == uid);
             match collected {
                 // What its work left isn't a result, and its node tells the end of its work only with that of the pod.
-                _ if pod.interrupted() => steps.push(Step::Done { pod: name, uid }),
+                _ if pod.interrupted() || self.runs_again(pod) => steps.push(Step::Done { pod: name, uid }),
                 _ if !pod.ended() => {}
-                None => steps.push(Step::Collect { pod: name, uid, index }),
+                None => {
+                    let anew = self.ran_before(pod);
+                    steps.push(Step::Collect { pod: name, uid, index, anew });
+                }
                 // Only what the hub and the Job have on record survives this agent: the pod is kept until then.
                 Some(collected) => {
                     let told = collected.kept.iter().all(|output| self.snapshot.previous.outputs.contains(output));

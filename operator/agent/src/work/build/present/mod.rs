@@ -4,6 +4,7 @@ mod control;
 mod fence;
 mod keep;
 mod starting;
+mod tries;
 mod verdict;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -100,7 +101,7 @@ fn with_new_runs(snapshot: &Snapshot, recorded: &Ledger) -> Ledger {
     let mut ledger = recorded.clone();
     for pod in &snapshot.pods {
         // Nothing more will be heard of a pod whose node is gone; nothing is billed for what can't be known.
-        let lost = Run { index: pod.index, start_ms: 0, finish_ms: 0, exit: UNTOLD_EXIT };
+        let lost = Run { index: pod.index, start_ms: 0, finish_ms: 0, exit: UNTOLD_EXIT, lost: true };
         let run = pod.run().or_else(|| report::is_stuck(pod, snapshot.now).then_some(lost));
         if let Some(run) = run {
             ledger.record(&pod.uid, run);

@@ -26,12 +26,29 @@ impl View<'_> {
 
     /// For how long a pod may not start, or not be there, in trouble or without any that is known.
     fn bound(&self, trouble: bool) -> Option<Duration> {
-        let begun = self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some();
-        match (trouble, begun) {
+        match (trouble, self.begun()) {
             (true, false) => Some(Duration::from_secs(self.snapshot.start_within)),
             (_, true) => Some(LATER_START),
             (false, false) => None,
         }
+    }
+
+    /// Whether any of its work ever ran.
+    fn begun(&self) -> bool {
+        self.ledger.first_start_ms().is_some() || self.snapshot.previous.started_at.is_some()
+    }
+
+    /// Why an attempt is given up that can't start, or, having run, can't go on: that its image and its pods can be had
+    /// here was shown. Where no container is what fails, it is the member that has no place for it.
+    pub(super) fn start_failed(&self, pod: Option<&PodFact>) -> Words {
+        let text = pod.map_or_else(|| self.no_pod(), cannot_start);
+        let word = match pod {
+            _ if self.begun() => "NotGoingOn",
+            None => "NoPod",
+            Some(pod) if pod.node.is_none() => "Unschedulable",
+            Some(_) => "StartFailed",
+        };
+        Words::new(word, text)
     }
 
     /// Since when the Job should have a pod and has none: its namespace's quota, or a policy, lets it make none.
@@ -43,7 +60,7 @@ impl View<'_> {
         }
         let finish = self.ledger.last_finish_ms().and_then(|ms| Timestamp::from_millisecond(ms.try_into().ok()?).ok());
         let gone = self.snapshot.pods.iter().filter_map(|pod| pod.deleted_at);
-        Some(finish.into_iter().chain(gone).fold(since, Timestamp::max))
+        Some(finish.into_iter().chain(gone).chain(self.backing_off()).fold(since, Timestamp::max))
     }
 
     /// How long the Job may still be without a pod; `None` if it isn't, or needn't have one.
@@ -102,7 +119,7 @@ impl View<'_> {
 }
 
 /// Why `pod` is given up.
-pub(super) fn cannot_start(pod: &PodFact) -> String {
+fn cannot_start(pod: &PodFact) -> String {
     match &pod.work {
         Work::Waiting { reason, message } if is_problem(reason) => {
             format!("index {} can't start: {reason}: {message}", pod.index)

@@ -1,15 +1,13 @@
 //! Where the attempt is, and how it ended.
 
-use std::collections::BTreeSet;
+use eai_api::{AssignmentStatus, aijob::policy::FAIL_JOB_REASON, assignment::AssignmentPhase};
 
-use eai_api::{AssignmentStatus, assignment::AssignmentPhase};
-
-use super::{View, Wanted};
+use super::{View, Wanted, tries::Tally};
 use crate::{
     ledger::Run,
     work::{
         build::report,
-        pods::{UNTOLD_EXIT, Work},
+        pods::{PodFact, UNTOLD_EXIT, Work},
         snapshot::{Hold, Outcome, Words},
     },
 };
@@ -22,24 +20,15 @@ enum End {
 }
 
 impl View<'_> {
-    /// Whether all that will ever run has run.
+    /// Whether all that will ever run has run, or what failed ends it.
     pub(super) fn work_over(&self) -> bool {
         // A pod that was asked to go has failed only if the Job controller says so: it may have been paused.
-        let failed =
-            self.snapshot.pods.iter().any(|pod| pod.deleted_at.is_none() && pod.run().is_some_and(|run| run.exit != 0));
-        self.job.outcome != Outcome::Open || failed || self.succeeded().len() >= self.completions()
+        let tally = self.tally();
+        self.job.outcome != Outcome::Open || tally.all_failed || self.all_ended(&tally)
     }
 
-    fn completions(&self) -> usize {
-        self.snapshot.assignment.spec.workload.completions as usize
-    }
-
-    /// The indexes that have succeeded. What a pod that was asked to go ended with is the Job controller's to judge: if
-    /// it was for a pause, the index runs again, also after a program that saved its state and exited with 0.
-    fn succeeded(&self) -> BTreeSet<u32> {
-        let left = self.snapshot.pods.iter().filter(|pod| pod.deleted_at.is_none());
-        let well = left.filter(|pod| pod.run().is_some_and(|run| run.exit == 0)).map(|pod| pod.index);
-        well.chain(self.job.completed.iter().copied()).collect()
+    fn all_ended(&self, tally: &Tally) -> bool {
+        tally.succeeded.len() + tally.failed.len() >= self.snapshot.assignment.spec.workload.completions as usize
     }
 
     /// How the attempt has ended, if it has. The Job controller says so seconds after the last container has ended; what
@@ -51,14 +40,16 @@ impl View<'_> {
             Outcome::Open | Outcome::Ending if given_up => return Some(End::Failed),
             Outcome::Open | Outcome::Ending => {}
         }
-        let succeeded = self.succeeded();
-        let failed = self.snapshot.pods.iter().filter(|pod| {
-            pod.deleted_at.is_none() && !succeeded.contains(&pod.index) && pod.run().is_some_and(|run| run.exit != 0)
-        });
-        let failed: BTreeSet<u32> = failed.map(|pod| pod.index).collect();
-        // Every index has had its one try: nothing more will be made.
-        let all = succeeded.len() + failed.len() >= self.completions();
-        all.then_some(if failed.is_empty() { End::Succeeded } else { End::Failed })
+        let tally = self.tally();
+        if !self.all_ended(&tally) {
+            return None;
+        }
+        match tally.failed.is_empty() {
+            true => Some(End::Succeeded),
+            // Enough may have succeeded.
+            false if self.snapshot.assignment.spec.workload.success_policy.is_some() => None,
+            false => Some(End::Failed),
+        }
     }
 
     /// Whether nothing of it runs any more, and all is recorded.
@@ -109,9 +100,10 @@ impl View<'_> {
         }
     }
 
-    /// The run that decided that the attempt failed: the last that didn't succeed.
+    /// The run that decided that the attempt failed; the last that didn't succeed, if no pod shows which it was.
     pub(super) fn bad_run(&self) -> Option<Run> {
-        self.ledger.runs().map(|(_, run)| *run).filter(|run| run.exit != 0).max_by_key(|run| run.finish_ms)
+        let recorded = || self.ledger.runs().map(|(_, run)| *run).filter(|run| run.exit != 0 && !run.lost);
+        self.decisive().map(|(_, run)| run).or_else(|| recorded().max_by_key(|run| run.finish_ms))
     }
 
     pub(super) fn why_failed(&self) -> Words {
@@ -124,20 +116,36 @@ impl View<'_> {
             let text = format!("it ran for maxDurationSeconds ({}) and was ended", most / 1000);
             return Words::new("DeadlineExceeded", text);
         }
-        if let Some(pod) = self.snapshot.pods.iter().find(|pod| !pod.reason.is_empty()) {
+        if let Some(run) = bad.filter(|run| self.fails_the_job(*run)) {
+            let text =
+                format!("index {} ended with exit code {}, which fails the job (failurePolicy)", run.index, run.exit);
+            return Words::new(FAIL_JOB_REASON, text);
+        }
+        let said = |pod: &&PodFact| !pod.reason.is_empty() && !pod.disrupted;
+        let decisive = self.decisive().map(|(pod, _)| pod);
+        if let Some(pod) = decisive.or_else(|| self.snapshot.pods.iter().find(said)).filter(said) {
             return Words::new(&pod.reason, format!("index {}: {}", pod.index, pod.message));
         }
         if let Some(run) = bad.filter(|run| run.exit != UNTOLD_EXIT) {
-            let cause = self.snapshot.pods.iter().find_map(|pod| match &pod.work {
-                Work::Ended { run: of, reason } if *of == run && reason != "Error" => Some(format!(" ({reason})")),
-                _ => None,
-            });
-            let cause = cause.unwrap_or_default();
-            return Words::new("ExitCode", format!("index {} ended with exit code {}{cause}", run.index, run.exit));
+            return Words::new("ExitCode", self.exit_words(run));
+        }
+        if let Some(pod) = self.snapshot.pods.iter().find(|pod| pod.disrupted) {
+            let text = format!("index {}: the member's cluster took its pod away {}", pod.index, pod.message);
+            return Words::new("Disrupted", text.trim_end());
         }
         match &self.job.outcome {
             Outcome::Failed(words) => words.clone(),
             _ => Words::new("Failed", "its Job failed"),
         }
+    }
+
+    fn exit_words(&self, run: Run) -> String {
+        let cause = self.snapshot.pods.iter().find_map(|pod| match &pod.work {
+            Work::Ended { run: of, reason } if *of == run && reason != "Error" => Some(format!(" ({reason})")),
+            _ => None,
+        });
+        let failed = self.tally().failed.len();
+        let others = if failed > 1 { format!("; {failed} indexes failed") } else { String::new() };
+        format!("index {} ended with exit code {}{}{others}", run.index, run.exit, cause.unwrap_or_default())
     }
 }

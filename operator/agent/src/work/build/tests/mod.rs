@@ -9,6 +9,7 @@ mod metering;
 mod outputs;
 mod security;
 mod starting;
+mod tries;
 
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use serde_json::{Value, json};

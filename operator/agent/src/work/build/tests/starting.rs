@@ -16,7 +16,18 @@ fn second_wave(status: Value, seconds: i64) -> Plan {
 
 fn gives_up(plan: &Plan) -> Option<&str> {
     plan.steps.iter().find_map(|step| match step {
-        Step::GiveUp(words) if words.reason == "StartFailed" => Some(words.message.as_str()),
+        Step::GiveUp(words)
+            if ["StartFailed", "NotGoingOn", "NoPod", "Unschedulable"].contains(&words.reason.as_str()) =>
+        {
+            Some(words.message.as_str())
+        }
+        _ => None,
+    })
+}
+
+fn given_up_as(plan: &Plan) -> Option<&str> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::GiveUp(words) => Some(words.reason.as_str()),
         _ => None,
     })
 }
@@ -43,6 +54,8 @@ fn a_later_pod_in_trouble_is_given_up_with_its_reason() {
     assert_eq!(gives_up(&second_wave(waiting("ErrImagePull"), 100 + 599)), None);
     let late = second_wave(waiting("ErrImagePull"), 100 + 600);
     assert_eq!(gives_up(&late), Some("index 1 can't start: ErrImagePull: as told"));
+    // Its image could be had here before, so that is its member's matter.
+    assert_eq!(given_up_as(&late), Some("NotGoingOn"));
 }
 
 #[test]

@@ -135,6 +135,8 @@ pub fn assignment(job: &AIJob, when: u64) -> Assignment {
                 network: job.spec.network,
                 outputs: Vec::new(),
                 max_duration_seconds: job.spec.max_duration_seconds,
+                failure_policy: job.spec.failure_policy.clone(),
+                success_policy: job.spec.success_policy.clone(),
             },
             class: attempt.class.clone(),
             rate: attempt.rate,

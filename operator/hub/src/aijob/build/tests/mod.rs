@@ -4,9 +4,11 @@
 mod agent;
 mod ends;
 mod escrow;
+mod faults;
 mod fenced;
 mod fixtures;
 mod life;
 mod money;
+mod tries;
 mod world;
 mod world_tests;
