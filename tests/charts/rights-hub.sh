@@ -89,7 +89,7 @@ spec:
       ${4:-}
 END
 }
-agent_rules='{apiGroups: [eai.network], resources: [assignments], verbs: [get, list, watch]}, {apiGroups: [eai.network], resources: [assignments/status], verbs: [get, patch, update]}, {apiGroups: [eai.network], resources: [memberreports], verbs: [get, create, update, patch]}, {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [agent], verbs: [get, update, patch]}, {apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [agent], verbs: [create]}, {apiGroups: [artifacts.eai.network], resources: [assignments/log, assignments/outputs], verbs: [create, update]}'
+agent_rules='{apiGroups: [eai.network], resources: [assignments], verbs: [get, list, watch]}, {apiGroups: [eai.network], resources: [assignments/status], verbs: [get, patch, update]}, {apiGroups: [eai.network], resources: [memberreports], verbs: [get, create, update, patch]}, {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [agent], verbs: [get, update, patch]}, {apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [agent], verbs: [create]}, {apiGroups: [artifacts.eai.network], resources: [assignments/log, assignments/outputs], verbs: [create, update]}, {apiGroups: [artifacts.eai.network], resources: [sessions/attach], verbs: [get]}'
 
 echo "the hub makes what a member needs"
 for m in rights-a rights-b; do
@@ -347,6 +347,11 @@ artifacts=artifacts.eai.network
 mayGet vendor "read its job's log" rights-vendor $artifacts aijobs/log rights-v job
 mayGet vendor "fetch its job's outputs" rights-vendor $artifacts aijobs/outputs rights-v job
 mayGet vendor "read its job, which the aggregated API asks too" rights-vendor eai.network aijobs rights-v job
+mayGet vendor "look at its job's events" rights-vendor $artifacts aijobs/events rights-v job
+mayGet vendor "run a command in its job" rights-vendor $artifacts aijobs/exec rights-v job create
+mayGet vendor "reach its job's ports" rights-vendor $artifacts aijobs/portforward rights-v job create
+mayNotGet vendor "run a command in another namespace's job" rights-vendor $artifacts aijobs/exec default job create
+mayNotGet vendor "take a member's stream" rights-vendor $artifacts sessions/attach $a standing
 mayNotGet vendor "read another namespace's log" rights-vendor $artifacts aijobs/log default job
 mayNotGet vendor "fetch another namespace's outputs" rights-vendor $artifacts aijobs/outputs default job
 mayNotGet vendor "read another namespace's job" rights-vendor eai.network aijobs default job

@@ -20,6 +20,7 @@ mod refusal;
 mod report;
 mod run;
 mod sidecar;
+mod streams;
 mod sweep;
 #[cfg(test)]
 mod testing;

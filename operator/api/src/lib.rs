@@ -11,6 +11,7 @@ pub mod member_report;
 pub mod names;
 pub mod quote;
 mod schema;
+pub mod session;
 
 pub use aijob::{AIJob, AIJobSpec, AIJobStatus};
 pub use assignment::{Assignment, AssignmentSpec, AssignmentStatus};

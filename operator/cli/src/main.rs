@@ -7,6 +7,7 @@ mod commands;
 mod duration;
 mod error;
 mod hub;
+mod live;
 mod output;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, missing_docs)]

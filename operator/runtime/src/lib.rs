@@ -1,8 +1,9 @@
-//! What every EAI controller shares: telemetry, health and metrics, leader lease, shutdown, strict kubeconfigs.
+//! What every EAI program shares: telemetry, health and metrics, leader lease, shutdown, strict kubeconfigs, and streams.
 
 pub mod health;
 pub mod kubeconfig;
 pub mod leader;
 pub mod shutdown;
+pub mod stream;
 pub mod telemetry;
 pub mod tls;

@@ -3,7 +3,7 @@
 use std::{
     io,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,10 @@ use eai_core::digest::Digest;
 use futures::AsyncReadExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::LogParams};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use super::{
     LogState,
@@ -28,6 +31,12 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Between uploads of a log that grows, plus a second for each [`PER_SECOND`] of it.
 const EVERY: Duration = Duration::from_secs(5);
 const PER_SECOND: u64 = 64 << 10;
+/// While a log is read again: a pause of the node's, one after which no more of what was read before will come, and how
+/// long that can take in all; and between looks where it pauses not.
+const PAUSE: Duration = Duration::from_millis(300);
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(1);
 /// How often reading the log of a pod that is over is tried before it is taken for lost.
 const READ_TRIES: u32 = 5;
 /// Lines asked for beyond what the log's end is likely to have.
@@ -52,17 +61,57 @@ pub struct Source {
 
 /// How far reading is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Progress {
+pub struct Progress {
     /// Rises whenever something was read.
-    version: u64,
+    pub version: u64,
     /// Nothing more will be.
-    finished: bool,
+    pub finished: bool,
 }
 
-/// Follows the log into `spool` and uploads it until it is over; returns how that ended.
-pub async fn follow(source: Source, spool: Spool, hub: Client, target: Target) -> LogState {
-    let spool = Arc::new(Mutex::new(spool));
-    let (progress, seen) = watch::channel(Progress::default());
+/// A log while it is read, for whoever wants to read along.
+#[derive(Clone)]
+pub struct Live {
+    spool: Arc<Mutex<Spool>>,
+    seen: watch::Receiver<Progress>,
+}
+
+impl Live {
+    /// A log that will be read into `spool`, and where it is told how far reading is.
+    pub fn new(spool: Spool) -> (Self, watch::Sender<Progress>) {
+        let (progress, seen) = watch::channel(Progress::default());
+        (Self { spool: Arc::new(Mutex::new(spool)), seen }, progress)
+    }
+
+    /// What is kept of it now.
+    pub fn spool(&self) -> MutexGuard<'_, Spool> {
+        lock(&self.spool)
+    }
+
+    /// Whether the two are one reading of one pod's log.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.spool, &other.spool)
+    }
+
+    /// How far reading is now.
+    pub fn progress(&mut self) -> Progress {
+        *self.seen.borrow_and_update()
+    }
+
+    /// Waits until it is further than it was told to be; false if nobody reads it any more.
+    pub async fn changed(&mut self) -> bool {
+        self.seen.changed().await.is_ok()
+    }
+}
+
+/// Follows a log and uploads it until it is over; returns how that ended.
+pub async fn follow(
+    source: Source,
+    live: Live,
+    progress: watch::Sender<Progress>,
+    hub: Client,
+    target: Target,
+) -> LogState {
+    let Live { spool, seen } = live;
     let reading = read(source.clone(), Arc::clone(&spool), progress);
     let uploading = upload_as_it_grows(source.index, spool, seen, hub, target);
     let (readable, kept) = tokio::join!(reading, uploading);
@@ -135,12 +184,32 @@ async fn follow_on(source: &Source, spool: &Mutex<Spool>, progress: &watch::Send
     let mut stream = pin!(open(source, &params).await?);
     lock(spool).begin_again()?;
     let mut buffer = vec![0; 8 << 10];
+    let began = Instant::now();
+    let (mut heard, mut looked) = (began, began);
     loop {
-        let count = stream.read(&mut buffer).await?;
-        if count == 0 {
-            return Ok(());
+        let behind = lock(spool).is_behind();
+        let count = if behind {
+            // What was read before comes in one go; a pause may mean that it is through.
+            match timeout(PAUSE, stream.read(&mut buffer)).await {
+                Ok(count) => Some(count?),
+                Err(_) => None,
+            }
+        } else {
+            Some(stream.read(&mut buffer).await?)
+        };
+        match count {
+            Some(0) => return Ok(()),
+            Some(count) => {
+                heard = Instant::now();
+                lock(spool).append(&buffer[..count])?;
+            }
+            None => {}
         }
-        lock(spool).append(&buffer[..count])?;
+        if behind && (count.is_none() || looked.elapsed() >= LOOK) {
+            let patient = heard.elapsed() < LONG_PAUSE && began.elapsed() < PATIENCE;
+            lock(spool).catch_up(patient)?;
+            looked = Instant::now();
+        }
         progress.send_modify(|p| p.version += 1);
     }
 }
@@ -150,6 +219,7 @@ async fn follow_on(source: &Source, spool: &Mutex<Spool>, progress: &watch::Send
 async fn read_end(source: &Source, spool: &Mutex<Spool>) -> Result<(), ReadError> {
     let (likely, mut end) = {
         let mut spool = lock(spool);
+        spool.finish()?;
         (2 * spool.lines()? + MORE_LINES, spool.beside()?)
     };
     let enough = usize::try_from(LOG_LIMIT_BYTES).unwrap_or(usize::MAX);
@@ -253,6 +323,6 @@ fn artifact(index: u32, tail: &Tail) -> LogArtifact {
 }
 
 /// A spool stays usable whatever happened to whoever held it.
-fn lock(spool: &Mutex<Spool>) -> std::sync::MutexGuard<'_, Spool> {
+fn lock(spool: &Mutex<Spool>) -> MutexGuard<'_, Spool> {
     spool.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,7 +17,14 @@ use std::collections::BTreeMap;
 
 use eai_api::artifact::{LogArtifact, OutputArtifact};
 
+pub use log::Live;
+#[cfg(test)]
+pub use log::Progress;
 pub use registry::{Artifacts, Clients, PodRef};
+pub use spool::Piece;
+#[cfg(test)]
+pub use spool::Spool;
+pub use upload::Backoff;
 
 /// How far the artifacts of one Assignment are, by completion index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

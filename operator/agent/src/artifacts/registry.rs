@@ -14,13 +14,13 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio::{
-    sync::{Semaphore, mpsc::UnboundedSender},
+    sync::{Semaphore, mpsc::UnboundedSender, watch},
     task::JoinHandle,
 };
 
 use super::{
     LogState, View, exec,
-    log::{self, Source},
+    log::{self, Live, Progress, Source},
     output::{self, Holder},
     spool::Spool,
     upload::Target,
@@ -69,6 +69,8 @@ struct Inner {
 struct Entry {
     view: View,
     logs: HashMap<u32, Task>,
+    /// Logs for whoever wants to read along, also those that are over.
+    live: HashMap<u32, Live>,
     /// Pods whose outputs are being collected.
     collecting: HashMap<String, Task>,
 }
@@ -107,6 +109,17 @@ impl Artifacts {
         self.entries().get(assignment).map(|entry| entry.view.clone()).unwrap_or_default()
     }
 
+    /// The log of a completion, if it was ever read.
+    pub fn live(&self, assignment: &str, index: u32) -> Option<Live> {
+        self.entries().get(assignment)?.live.get(&index).cloned()
+    }
+
+    /// A log that somebody else reads.
+    #[cfg(test)]
+    pub fn put_live(&self, assignment: &str, index: u32, live: Live) {
+        self.entries().entry(assignment.to_owned()).or_default().live.insert(index, live);
+    }
+
     /// Follows the log of a pod's work, unless that is done or being done. A newer pod's log comes behind that of its
     /// index's older ones: an attempt that was paused goes on.
     pub fn follow(&self, of: &PodRef) {
@@ -119,7 +132,8 @@ impl Artifacts {
         let path = self.spool_path(&of.assignment, of.index);
         // Nobody else writes to it from now on.
         entry.logs.remove(&of.index);
-        let spool = match Spool::open(&path) {
+        let start = entry.live.get(&of.index).map_or(0, |live| live.spool().start());
+        let spool = match Spool::open(&path, start) {
             Ok(spool) => spool,
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "can't keep a log; see scratchDir");
@@ -128,11 +142,13 @@ impl Artifacts {
             }
         };
         entry.view.logs.insert(of.index, LogState::Following { pod_uid: of.uid.clone() });
-        let task = tokio::spawn(self.clone().follow_task(of.clone(), spool));
+        let (live, progress) = Live::new(spool);
+        entry.live.insert(of.index, live.clone());
+        let task = tokio::spawn(self.clone().follow_task(of.clone(), live, progress));
         entry.logs.insert(of.index, Task(task));
     }
 
-    async fn follow_task(self, of: PodRef, spool: Spool) {
+    async fn follow_task(self, of: PodRef, live: Live, progress: watch::Sender<Progress>) {
         let clients = &self.0.clients;
         let source = Source {
             pods: self.pods(),
@@ -141,7 +157,7 @@ impl Artifacts {
             index: of.index,
             over: self.fact_holds(&of, |fact| fact.is_none_or(|pod| pod.ended())),
         };
-        let state = log::follow(source, spool, clients.hub.clone(), self.target(&of)).await;
+        let state = log::follow(source, live, progress, clients.hub.clone(), self.target(&of)).await;
         if let Some(entry) = self.entries().get_mut(&of.assignment) {
             entry.view.logs.insert(of.index, state);
         }

@@ -12,7 +12,7 @@ use eai_api::artifact::LOG_LIMIT_BYTES;
 use eai_core::digest::Digest;
 
 use super::{
-    log::{Source, follow},
+    log::{Live, Source},
     spool::{GAP, Spool},
     upload::{PutError, Target, put},
     *,
@@ -30,7 +30,7 @@ impl Scratch {
     }
 
     fn open(&self) -> Spool {
-        Spool::open(&self.0).unwrap()
+        Spool::open(&self.0, 0).unwrap()
     }
 }
 
@@ -156,6 +156,12 @@ fn source(member: &Api, over: &Arc<AtomicBool>) -> Source {
         index: 2,
         over: Arc::new(move || over.load(Ordering::SeqCst)),
     }
+}
+
+/// Follows a log into a spool that nobody else reads.
+async fn follow(source: Source, spool: Spool, hub: kube::Client, target: Target) -> LogState {
+    let (live, progress) = Live::new(spool);
+    super::log::follow(source, live, progress, hub, target).await
 }
 
 const LOG: &str = "/apis/artifacts.eai.network/v1alpha1/namespaces/cn-home-1/assignments/a/log";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eai_api::Assignment;
 use eai_chain::Key;
-use eai_runtime::health;
+use eai_runtime::{health, stream::Pace};
 use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::{
@@ -33,6 +33,7 @@ use crate::{
     probe::Prober,
     refusal::Probes,
     report::Reporter,
+    streams::Streams,
     sweep::Sweeper,
     work,
 };
@@ -200,6 +201,7 @@ impl Base {
         self.tasks.spawn(prober.run(shutdown()));
         self.tasks.spawn(Sweeper::new(Arc::clone(&context)).run(shutdown()));
         self.tasks.spawn(fence::watch(Arc::clone(&context), wake.clone(), shutdown()));
+        self.tasks.spawn(Streams::new(Arc::clone(&context), Pace::default()).run(shutdown()));
         self.tasks.spawn(on_probes(Arc::clone(&context), findings, wake, changed, shutdown()));
         self.tasks.spawn(keep_ready(self.health.clone(), last_reached, shutdown()));
         self.tasks.spawn(work::run(context, queue, shutdown()));

@@ -1,14 +1,11 @@
 //! A job's log.
 
-use std::{
-    io::{Write as _, stdout},
-    time::Duration,
-};
+mod follow;
+
+use std::io::{Write as _, stdout};
 
 use eai_api::{AIJob, AIJobStatus};
 use eai_core::{digest::Digest, epoch::Epoch};
-use kube::Client;
-use tokio::time::sleep;
 
 use crate::{
     arguments::Logs,
@@ -17,42 +14,27 @@ use crate::{
     hub::Hub,
 };
 
-/// Between looks at a log that grows. The member sends it every few seconds.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// Prints what is kept of a job's log; with `--follow`, until the job has ended.
+/// Prints what is kept of a job's log; with `--follow`, what it prints until the job has ended.
 pub async fn run(hub: &Hub, arguments: &Logs) -> Result<()> {
-    let jobs = hub.in_namespace::<AIJob>();
-    let mut status = jobs.get(&arguments.job).await?.status.unwrap_or_default();
+    let status = hub.in_namespace::<AIJob>().get(&arguments.job).await?.status.unwrap_or_default();
     let epoch = arguments.attempt.map(|attempt| epoch_of(&status, attempt)).transpose()?;
-    let source =
-        Source { namespace: &hub.job_namespace, job: &arguments.job, output: None, index: arguments.index, epoch };
-    let mut printed = Vec::new();
-    loop {
-        let over = status.phase.is_final() || epoch.is_some_and(|epoch| is_past(&status, epoch));
-        let log = match read(&hub.client, &source).await {
-            // It comes once the container has printed something.
-            Err(Error::Hub(kube::Error::Api(said))) if said.is_not_found() && arguments.follow && !over => None,
-            read => Some(read?),
-        };
-        if let Some(log) = log {
-            if over && epoch.is_none() {
-                check(&arguments.job, &log, promised(&status, arguments.index))?;
-            }
-            print(delta(&printed, &log))?;
-            printed = log;
-        }
-        if over || !arguments.follow {
-            return Ok(());
-        }
-        sleep(LOOK).await;
-        status = jobs.get(&arguments.job).await?.status.unwrap_or_default();
+    let past = epoch.is_some_and(|epoch| is_past(&status, epoch));
+    if arguments.follow && !past {
+        return follow::run(hub, arguments, status).await;
     }
+    let log = read(hub, arguments, epoch).await?;
+    if status.phase.is_final() && epoch.is_none() {
+        check(&arguments.job, &log, promised(&status, arguments.index))?;
+    }
+    print(&log)
 }
 
-async fn read(client: &Client, source: &Source<'_>) -> Result<Vec<u8>> {
+/// What the hub keeps of a log.
+async fn read(hub: &Hub, arguments: &Logs, epoch: Option<Epoch>) -> Result<Vec<u8>> {
+    let source =
+        Source { namespace: &hub.job_namespace, job: &arguments.job, output: None, index: arguments.index, epoch };
     let mut log = Vec::new();
-    source.copy(client, &mut log).await?;
+    source.copy(&hub.client, &mut log).await?;
     Ok(log)
 }
 

@@ -1,12 +1,13 @@
 //! One request: whom it is from, what it is about, and the answer.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::Query,
     http::{Method, Request, Response, StatusCode, Uri},
 };
+use eai_runtime::stream;
 use kube::Client;
 use prometheus::IntCounterVec;
 use serde::de::DeserializeOwned;
@@ -19,8 +20,9 @@ use super::{
     discovery,
     error::Refusal,
     identity::{HeaderNames, Identity},
-    path::{self, Artifact, Owner, Target},
+    path::{self, Artifact, Deed, Live, Owner, Target, What},
     serve_quote, serve_read, serve_write,
+    sessions::{Sessions, agent, vendor},
     store::Store,
 };
 
@@ -36,13 +38,15 @@ pub struct App {
     /// The API server, as ourselves.
     pub client: Client,
     /// Who may what.
-    pub authorizer: Authorizer,
+    pub authorizer: Arc<Authorizer>,
     /// The files.
     pub store: Store,
     /// A turn for each upload: one costs a core for as long as its body takes, and this process has more to do.
     pub uploads: Semaphore,
     /// Where quotes are asked for.
     pub quotes: Quotes,
+    /// What vendors do with running jobs.
+    pub sessions: Arc<Sessions>,
     /// Requests by verb, subject and status.
     pub requests: IntCounterVec,
 }
@@ -55,6 +59,8 @@ impl App {
             Some(Target::Artifact(Artifact { owner: Owner::AIJob, .. })) => "aijobs",
             Some(Target::Artifact(Artifact { owner: Owner::Assignment, .. })) => "assignments",
             Some(Target::Quotes(_)) => "quotes",
+            Some(Target::Live(_)) => "live",
+            Some(Target::Session { .. }) => "sessions",
             _ => "other",
         };
         let answer = match timeout(REQUEST, self.serve(request, target, names)).await {
@@ -85,6 +91,17 @@ impl App {
         if let Target::Artifact(artifact) = target {
             return self.artifact(request, artifact, who).await;
         }
+        if let Target::Live(_) | Target::Session { .. } = target
+            && *request.method() != Method::GET
+        {
+            return Err(Refusal::method_not_allowed("streams are asked for by GET"));
+        }
+        if let Target::Live(live) = target {
+            return vendor::serve(self, who, live, request).await;
+        }
+        if let Target::Session { namespace, name } = target {
+            return agent::serve(self, who, namespace, name, request).await;
+        }
         if let Target::Quotes(namespace) = target {
             if *request.method() != Method::POST {
                 return Err(Refusal::method_not_allowed("quotes are asked for by POST and aren't kept"));
@@ -95,7 +112,9 @@ impl App {
             return Err(Refusal::method_not_allowed("this can only be read"));
         }
         Ok(match target {
-            Target::Health | Target::Artifact(_) | Target::Quotes(_) => Response::new(Body::from("ok")),
+            Target::Health | Target::Artifact(_) | Target::Quotes(_) | Target::Live(_) | Target::Session { .. } => {
+                Response::new(Body::from("ok"))
+            }
             Target::Groups => discovery::groups(request.headers()),
             Target::Group => discovery::group(),
             Target::Resources => discovery::resources(),
@@ -110,6 +129,11 @@ impl App {
         artifact: Artifact,
         who: Identity,
     ) -> Result<Response<Body>, Refusal> {
+        let follows = artifact.owner == Owner::AIJob && artifact.what == What::Log && *request.method() == Method::GET;
+        if follows && stream::is_asked_for(request.headers()) {
+            let Artifact { namespace, name, .. } = artifact;
+            return vendor::serve(self, who, Live { namespace, name, deed: Deed::Log }, request).await;
+        }
         let (parts, body) = request.into_parts();
         match (artifact.owner, parts.method.clone()) {
             (Owner::AIJob, method @ (Method::GET | Method::HEAD)) => {
@@ -148,7 +172,7 @@ impl App {
     }
 }
 
-fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
+pub fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
     Query::try_from_uri(uri).map(|Query(query)| query).map_err(|error| Refusal::bad_request(error.to_string()))
 }
 

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eai_api::names::{GROUP, VERSION};
+use eai_api::names::{ARTIFACTS_GROUP, GROUP, VERSION};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::{Api, Client, api::PostParams};
 
 use super::identity::Identity;
 
 /// How long an answer is remembered. Revoked rights end within 15 s; this is a part of that.
-const REMEMBERED: Duration = Duration::from_secs(5);
+pub const REMEMBERED: Duration = Duration::from_secs(5);
 /// How many answers are remembered.
 const MOST: usize = 4096;
 
@@ -35,6 +35,9 @@ pub enum Action {
     GetJob(String),
     /// Make AIJobs.
     CreateJob,
+    /// Do something with this AIJob as it runs: its name, and `exec` or `portforward`. A right to look isn't enough, so
+    /// what is asked for is the right to create.
+    Use(String, &'static str),
     /// Write the status of Assignments.
     UpdateAssignmentStatus,
 }
@@ -42,13 +45,14 @@ pub enum Action {
 /// Asks and remembers.
 pub struct Authorizer {
     client: Client,
+    remembered: Duration,
     answers: Mutex<HashMap<Question, (Instant, bool)>>,
 }
 
 impl Authorizer {
-    /// Asks through `client`.
-    pub fn new(client: Client) -> Self {
-        Self { client, answers: Mutex::default() }
+    /// Asks through `client` and remembers answers for as long.
+    pub fn new(client: Client, remembered: Duration) -> Self {
+        Self { client, remembered, answers: Mutex::default() }
     }
 
     /// Whether the API server allows it.
@@ -67,13 +71,13 @@ impl Authorizer {
     fn remembered(&self, question: &Question, now: Instant) -> Option<bool> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, answer) = answers.get(question)?;
-        (now.duration_since(*at) < REMEMBERED).then_some(*answer)
+        (now.duration_since(*at) < self.remembered).then_some(*answer)
     }
 
     fn remember(&self, question: Question, now: Instant, answer: bool) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if answers.len() >= MOST {
-            answers.retain(|_, (at, _)| now.duration_since(*at) < REMEMBERED);
+            answers.retain(|_, (at, _)| now.duration_since(*at) < self.remembered);
         }
         if answers.len() < MOST {
             answers.insert(question, (now, answer));
@@ -82,14 +86,15 @@ impl Authorizer {
 }
 
 fn review(question: &Question) -> SubjectAccessReview {
-    let (verb, resource, subresource, name) = match &question.action {
-        Action::GetJob(name) => ("get", "aijobs", None, Some(name.clone())),
-        Action::CreateJob => ("create", "aijobs", None, None),
-        Action::UpdateAssignmentStatus => ("update", "assignments", Some("status".to_owned()), None),
+    let (group, verb, resource, subresource, name) = match &question.action {
+        Action::GetJob(name) => (GROUP, "get", "aijobs", None, Some(name.clone())),
+        Action::CreateJob => (GROUP, "create", "aijobs", None, None),
+        Action::Use(name, what) => (ARTIFACTS_GROUP, "create", "aijobs", Some((*what).to_owned()), Some(name.clone())),
+        Action::UpdateAssignmentStatus => (GROUP, "update", "assignments", Some("status".to_owned()), None),
     };
     let identity = question.identity.clone();
     let attributes = ResourceAttributes {
-        group: Some(GROUP.to_owned()),
+        group: Some(group.to_owned()),
         version: Some(VERSION.to_owned()),
         resource: Some(resource.to_owned()),
         subresource,

@@ -13,11 +13,15 @@ use super::error::json_response;
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// (resource, subresource, kind, verbs).
-const RESOURCES: [(&str, &str, &str, &[&str]); 4] = [
+const RESOURCES: [(&str, &str, &str, &[&str]); 8] = [
     ("aijobs", "log", "Log", &["get"]),
     ("aijobs", "outputs", "Output", &["get"]),
+    ("aijobs", "events", "Events", &["get"]),
+    ("aijobs", "exec", "Exec", &["create", "get"]),
+    ("aijobs", "portforward", "PortForward", &["create", "get"]),
     ("assignments", "log", "Log", &["create", "update"]),
     ("assignments", "outputs", "Output", &["create", "update"]),
+    ("sessions", "attach", "Session", &["get"]),
 ];
 
 /// Quotes: asked for by POST, and not kept.
@@ -70,7 +74,7 @@ pub fn resources() -> Response<Body> {
 /// stand empty as Kubernetes' own conversion would leave them.
 fn aggregated() -> Value {
     let kind = |kind: &str| json!({ "group": ARTIFACTS_GROUP, "version": VERSION, "kind": kind });
-    let resources: Vec<_> = ["aijobs", "assignments"]
+    let resources: Vec<_> = ["aijobs", "assignments", "sessions"]
         .iter()
         .map(|owner| {
             let subresources: Vec<_> = RESOURCES

@@ -76,6 +76,17 @@ impl Refusal {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
     }
 
+    /// More at once than is allowed. Refused as Kubernetes refuses what is beyond a quota: clients ask again by themselves
+    /// where they are told 429 or 503, and nobody would read why.
+    pub fn too_many(message: impl Into<String>) -> Self {
+        Self::forbidden(message)
+    }
+
+    /// A member that is asked for something doesn't answer.
+    pub fn bad_gateway(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "BadGateway", message)
+    }
+
     /// The hub's store is full.
     pub fn full() -> Self {
         let message = "the hub has no space left for logs and outputs; its admin must add some";

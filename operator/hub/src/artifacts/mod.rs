@@ -3,7 +3,7 @@
 //! A vendor's `kubectl` asks the API server, which authenticates them, asks whether they may, and passes the request on
 //! to us with their name in headers. The headers count only over a connection with the front proxy's certificate
 //! ([`trust`]); whom they name must be allowed to get the AIJob, to update the Assignment's status, or, for a quote,
-//! to create AIJobs. No log or output is ever held in memory: bodies go to the disk and come from it in pieces.
+//! to create AIJobs. What is done with a running job goes through its member's agent ([`sessions`]). No log or output is ever held in memory: bodies go to the disk and come from it in pieces.
 //!
 //! What the operator's ServiceAccount needs for it: the Role `extension-apiserver-authentication-reader` of kube-system;
 //! subjectaccessreviews create; aijobs get/list; assignments get.
@@ -20,6 +20,7 @@ mod serve_quote;
 mod serve_read;
 mod serve_write;
 mod server;
+mod sessions;
 mod store;
 mod subject;
 mod sweep;
@@ -35,7 +36,13 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
-use self::{app::App, authorize::Authorizer, gate::Files, store::Store};
+use self::{
+    app::App,
+    authorize::Authorizer,
+    gate::Files,
+    sessions::{Bounds, Sessions},
+    store::Store,
+};
 use crate::context::{Fatal, Shared};
 
 /// Serves until `ctx.shutdown` is cancelled; called on every replica. What no AIJob has any more it removes by itself.
@@ -43,9 +50,11 @@ pub async fn serve(ctx: Shared) -> Result<(), Fatal> {
     let fatal = |source: std::io::Error| Fatal::new("artifacts", source);
     let store = Store::open(&ctx.config.artifacts_dir).await.map_err(fatal)?;
     let listener = TcpListener::bind(ctx.config.artifacts_listen).await.map_err(fatal)?;
+    let authorizer = Arc::new(Authorizer::new(ctx.client.clone(), authorize::REMEMBERED));
     let app = App {
         client: ctx.client.clone(),
-        authorizer: Authorizer::new(ctx.client.clone()),
+        authorizer: authorizer.clone(),
+        sessions: Sessions::new(authorizer, Bounds::default(), ctx.shutdown.clone()),
         store: store.clone(),
         uploads: Semaphore::new(app::UPLOADS),
         quotes: ctx.quotes.clone(),

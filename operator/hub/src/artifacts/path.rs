@@ -23,6 +23,39 @@ pub enum Target {
     Artifact(Artifact),
     /// Quotes for jobs of a namespace.
     Quotes(String),
+    /// Something that a vendor does with a running job.
+    Live(Live),
+    /// A stream of an agent's, of the member whose namespace it is: the standing one, or a session's.
+    Session {
+        /// The member's namespace.
+        namespace: String,
+        /// The session.
+        name: String,
+    },
+}
+
+/// Something that a vendor does with a running job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// The job's namespace.
+    pub namespace: String,
+    /// The job.
+    pub name: String,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What a vendor does with a running job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Follow its log.
+    Log,
+    /// Look at its events.
+    Events,
+    /// Run a command.
+    Exec,
+    /// Reach a port.
+    PortForward,
 }
 
 /// A log or an output of a job or an attempt.
@@ -93,6 +126,28 @@ pub fn parse(path: &str) -> Option<Target> {
         ["apis", ARTIFACTS_GROUP, VERSION] => Some(Target::Resources),
         ["apis", ARTIFACTS_GROUP, VERSION, "namespaces", namespace, "quotes"] => {
             is_label(namespace).then(|| Target::Quotes((*namespace).to_owned()))
+        }
+        ["apis", ARTIFACTS_GROUP, VERSION, "namespaces", namespace, "sessions", name, "attach"] => {
+            let (namespace, name) = ((*namespace).to_owned(), (*name).to_owned());
+            (is_label(&namespace) && is_label(&name)).then_some(Target::Session { namespace, name })
+        }
+        [
+            "apis",
+            ARTIFACTS_GROUP,
+            VERSION,
+            "namespaces",
+            namespace,
+            "aijobs",
+            name,
+            deed @ ("events" | "exec" | "portforward"),
+        ] => {
+            let deed = match *deed {
+                "events" => Deed::Events,
+                "exec" => Deed::Exec,
+                _ => Deed::PortForward,
+            };
+            let (namespace, name) = ((*namespace).to_owned(), (*name).to_owned());
+            (is_label(&namespace) && is_subdomain(&name)).then_some(Target::Live(Live { namespace, name, deed }))
         }
         ["apis", ARTIFACTS_GROUP, VERSION, "namespaces", namespace, owner, name, rest @ ..] => {
             let owner = match *owner {

@@ -34,6 +34,18 @@ const HEADERS: usize = 1024;
 /// How long a stop waits for requests that are under way.
 const STOP: Duration = Duration::from_secs(10);
 
+/// With every request: tells when those who were let in have to come again.
+#[derive(Clone)]
+pub struct TrustChanges(watch::Receiver<Option<Gate>>);
+
+impl TrustChanges {
+    /// Waits until then.
+    pub async fn changed(mut self) {
+        // Without a sender there is no gate, and nobody to come.
+        let _ = self.0.changed().await;
+    }
+}
+
 /// Serves on `listener` until `shutdown`, then lets what is under way finish. Nobody is heard until `gate` is there.
 pub async fn serve(
     listener: TcpListener,
@@ -86,6 +98,7 @@ async fn connection(
     shutdown: CancellationToken,
 ) {
     gate.mark_unchanged();
+    let watched = gate.clone();
     let _ = stream.set_nodelay(true);
     let stream = match timeout(HANDSHAKE, TlsAcceptor::from(current.tls.clone()).accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -96,14 +109,16 @@ async fn connection(
     let known = certificate.is_some_and(|certificate| current.trust.allows(certificate));
     let service = service_fn(move |request: Request<Incoming>| {
         let (app, trust) = (app.clone(), current.trust.clone());
+        let gate = watched.clone();
         async move {
-            let request = request.map(Body::new);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(TrustChanges(gate));
             Ok::<_, Infallible>(if known { app.answer(request, &trust.headers).await } else { stranger() })
         }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
-    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = serving.as_mut() => Some(ended),
         // Who was let in under the former trust has to come again.

@@ -194,7 +194,20 @@ async fn discovery_is_as_kubernetes_clients_expect() {
     let list = json(world.get("system:kube-aggregator", ROOT).await);
     let list: k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList = serde_json::from_value(list).unwrap();
     let names: Vec<_> = list.resources.iter().map(|r| r.name.as_str()).collect();
-    assert_eq!(names, ["aijobs/log", "aijobs/outputs", "assignments/log", "assignments/outputs", "quotes"]);
+    assert_eq!(
+        names,
+        [
+            "aijobs/log",
+            "aijobs/outputs",
+            "aijobs/events",
+            "aijobs/exec",
+            "aijobs/portforward",
+            "assignments/log",
+            "assignments/outputs",
+            "sessions/attach",
+            "quotes"
+        ]
+    );
     assert_eq!(list.group_version, "artifacts.eai.network/v1alpha1");
     let groups = json(world.get(VENDOR, "/apis").await);
     assert_eq!(
@@ -209,7 +222,7 @@ async fn discovery_is_as_kubernetes_clients_expect() {
     let version = &list["items"][0]["versions"][0];
     assert_eq!((&version["version"], &version["freshness"]), (&"v1alpha1".into(), &"Current".into()));
     assert_eq!(version["resources"][0]["subresources"][1]["subresource"], "outputs");
-    assert_eq!(version["resources"][2]["verbs"][0], "create", "quotes");
+    assert_eq!(version["resources"][3]["verbs"][0], "create", "quotes");
 }
 
 #[tokio::test]

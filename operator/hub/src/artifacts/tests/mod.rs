@@ -6,6 +6,7 @@ mod identity;
 mod path;
 mod range;
 mod server;
+mod sessions;
 mod store;
 mod subject;
 mod world;

@@ -14,7 +14,12 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use super::{
-    super::{app::App, authorize::Authorizer, store::Store},
+    super::{
+        app::App,
+        authorize::{self, Authorizer},
+        sessions::{Bounds, Sessions},
+        store::Store,
+    },
     Scratch,
     identity::names,
 };
@@ -41,6 +46,8 @@ pub struct Api {
     pub asked: Arc<Mutex<Vec<String>>>,
     /// Whether it answers at all.
     pub up: Arc<Mutex<bool>>,
+    /// The job.
+    pub job: Arc<Mutex<Value>>,
 }
 
 impl Api {
@@ -67,7 +74,7 @@ impl Api {
         }
         match path {
             "/apis/authorization.k8s.io/v1/subjectaccessreviews" => self.review(body),
-            "/apis/eai.network/v1alpha1/namespaces/research/aijobs/digits" => (200, job()),
+            "/apis/eai.network/v1alpha1/namespaces/research/aijobs/digits" => (200, self.job.lock().unwrap().clone()),
             "/apis/eai.network/v1alpha1/aijobs" => (
                 200,
                 json!({ "apiVersion": "meta.k8s.io/v1",
@@ -86,7 +93,8 @@ impl Api {
         let spec = &body["spec"];
         let about = &spec["resourceAttributes"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        assert_eq!(about["group"], "eai.network");
+        let live = matches!(about["subresource"].as_str(), Some("exec" | "portforward"));
+        assert_eq!(about["group"], if live { "artifacts.eai.network" } else { "eai.network" });
         let question = format!(
             "{} {} {}/{} {} {}",
             text(&spec["user"]),
@@ -142,6 +150,10 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::within(Bounds::default()).await
+    }
+
+    pub async fn within(bounds: Bounds) -> Self {
         let scratch = Scratch::new();
         let allowed =
             [format!("{VENDOR} get aijobs/ research digits"), format!("{AGENT} update assignments/status cn-m ")];
@@ -149,11 +161,16 @@ impl World {
             allowed: Arc::new(Mutex::new(allowed.into())),
             asked: Arc::default(),
             up: Arc::new(Mutex::new(true)),
+            job: Arc::new(Mutex::new(job())),
         };
         let client = api.client();
+        // Where bounds are short, so is memory.
+        let remembered = authorize::REMEMBERED.min(bounds.recheck / 2);
+        let authorizer = Arc::new(Authorizer::new(client.clone(), remembered));
         let app = App {
-            client: client.clone(),
-            authorizer: Authorizer::new(client),
+            client,
+            authorizer: authorizer.clone(),
+            sessions: Sessions::new(authorizer, bounds, tokio_util::sync::CancellationToken::new()),
             store: Store::open(scratch.path()).await.unwrap(),
             uploads: tokio::sync::Semaphore::new(super::super::app::UPLOADS),
             quotes: crate::placement::Quotes::default(),

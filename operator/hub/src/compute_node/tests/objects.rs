@@ -25,6 +25,7 @@ fn the_agents_rights_are_these_and_no_others() {
         [
             " serviceaccounts/token create agent",
             "artifacts.eai.network assignments/log,assignments/outputs create,update ",
+            "artifacts.eai.network sessions/attach get ",
             "coordination.k8s.io leases get,update,patch agent",
             "eai.network assignments get,list,watch ",
             "eai.network assignments/status get,patch,update ",
