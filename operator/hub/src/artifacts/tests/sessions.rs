@@ -105,7 +105,7 @@ impl Hub {
 }
 
 async fn until(mut holds: impl FnMut() -> bool) {
-    timeout(Duration::from_secs(5), async {
+    timeout(Duration::from_mins(1), async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
