@@ -284,6 +284,8 @@ fn where_the_former_start_stands_an_end_is_kept_clear_of_it_and_then_put_right()
     };
     // Counted from that start it would be over at once: 2,000 s have passed.
     assert_eq!(resumed(0, 2_600), [Step::Resume(ends(2_030, 2_600))]);
+    // Never beyond its grant.
+    assert_eq!(resumed(0, 2_020), [Step::Resume(ends(2_020, 2_020))]);
     // It would not, so that no other end is needed.
     assert_eq!(resumed(1_900, 2_600), [Step::Resume(ends(590, 2_600))]);
     assert_eq!(resumed(1_440, 2_600), [Step::Resume(ends(590, 2_600))]);
@@ -291,8 +293,10 @@ fn where_the_former_start_stands_an_end_is_kept_clear_of_it_and_then_put_right()
     // Until its controller has seen that it goes on, the start says nothing.
     let mut status = halted();
     status["startTime"] = json!(at(0).to_string());
-    let job = job_ending(&assignment, status, 2_030);
+    let mut job = job_ending(&assignment, status, 2_030);
     assert_eq!(fencing(&decide(&seen(&assignment, Some(&job), &[], 2_001, Some(2_600)))), []);
+    grant::lend(&mut job, Some(ends(2_030, 2_600)));
+    assert_eq!(fencing(&decide(&seen(&assignment, Some(&job), &[], 2_029, None))), []);
     // Then it does.
     let job = job_ending(&assignment, json!({ "startTime": at(2_001).to_string() }), 2_030);
     let plan = decide(&seen(&assignment, Some(&job), &[], 2_002, Some(2_600)));
@@ -326,6 +330,11 @@ fn pods_left_of_a_suspended_job_end_also_if_nothing_is_remembered() {
     let job = suspended(job_ending(&assignment, open(), 200));
     let steps = |seconds| fencing(&decide(&seen(&assignment, Some(&job), &[pod(0, running(25))], seconds, None)));
     assert_eq!((steps(190), steps(197), steps(198)), (vec![], vec![], vec![interrupt(0)]));
+    // The end that was counted from its start isn't any more.
+    let mut later = suspended(job_ending(&assignment, open(), 100));
+    grant::lend(&mut later, Some(ends(100, 900)));
+    let plan = decide(&seen(&assignment, Some(&later), &[pod(0, running(150))], 200, None));
+    assert_eq!(fencing(&plan), []);
 }
 
 #[test]
