@@ -94,6 +94,7 @@ async fn a_grant_begins_work_and_bounds_it() {
     let renewed = world.assign(&granted((*first).clone(), 2));
     look(&world, &renewed).await.unwrap();
     assert_eq!((world.member.calls(), spec_of(&world).1), (vec![format!("PATCH {JOB}")], json!(798)));
+    assert_eq!(job(&world)["metadata"]["annotations"]["eai.network/lent"], crate::testing::ms(800).to_string());
 }
 
 #[tokio::test(start_paused = true)]

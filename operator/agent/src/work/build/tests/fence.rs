@@ -405,6 +405,14 @@ fn once_lent_it_stays_so_though_its_assignment_is_made_again_without() {
 }
 
 #[test]
+fn a_start_that_is_ahead_of_the_agents_clock_gains_nothing() {
+    let assignment = lent();
+    let job = job_ending(&assignment, json!({ "startTime": at(702).to_string() }), 3_000);
+    let plan = decide(&seen(&assignment, Some(&job), &[], 700, Some(1_300)));
+    assert_eq!(fencing(&plan), [Step::Deadline(ends(598, 1_300))]);
+}
+
+#[test]
 fn work_begun_without_a_grant_is_fenced_from_its_first_one_on() {
     let assignment = lent();
     let job = made_job(&assignment, open());
