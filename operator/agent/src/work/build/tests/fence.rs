@@ -234,6 +234,9 @@ fn what_is_fenced_is_paused_and_says_why_once_all_has_ended() {
     let ending = [pod_with(0, "pod-0", running(500), gone.clone())];
     let plan = decide(&seen(&assignment, Some(&job(open())), &ending, 710, Some(700)));
     assert_eq!((fencing(&plan).len(), plan.status.phase, plan.status.running), (0, Phase::Running, 1));
+    let pulling = [pod_with(0, "pod-0", waiting("ContainerCreating"), gone.clone())];
+    let plan = decide(&seen(&assignment, Some(&job(halted())), &pulling, 710, Some(700)));
+    assert_ne!(plan.status.phase, Phase::Paused);
     // Its controllers are down: its pods end all the same, and so they are metered.
     let over = [pod_with(0, "pod-0", ended(500, 705, 143), gone)];
     for status in [open(), halted()] {
