@@ -160,10 +160,15 @@ async fn perform(context: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<
     if fenced && plan.steps.contains(&Step::Suspend(true)) {
         tracing::warn!(assignment = snapshot.name(), "the hub hasn't renewed its right to run, so it is suspended");
     }
+    let mut unended = None;
     for step in &plan.steps {
-        applier.step(step, snapshot).await?;
+        match applier.step(step, snapshot).await {
+            // One pod that can't be ended, or has changed meanwhile, is no reason to let others run on.
+            Err(error) if matches!(step, Step::End { .. } | Step::Interrupt { .. }) => unended = Some(error.into()),
+            done => done?,
+        }
     }
-    Ok(())
+    unended.map_or(Ok(()), Err)
 }
 
 /// The status when a step failed: as before, but for the Job, which is there whatever else failed.

@@ -18,7 +18,7 @@ use crate::work::{
 /// if that isn't bounded.
 pub const LENT: &str = "eai.network/lent";
 /// For how long a Job that is resumed keeps clear of an end that is counted from its former start.
-const CLEAR_SECONDS: u64 = 30;
+const CLEAR_MS: u64 = 30_000;
 
 /// From when on the attempt must not run, if anything of it runs or may; 0 if it is to end now.
 pub fn fence_at(snapshot: &Snapshot) -> Option<BootMs> {
@@ -59,11 +59,11 @@ impl End {
     ///
     /// Where the former start stands there still, as it does before Kubernetes 1.36, or because the controller hasn't
     /// seen that the Job was suspended, it is looked at once more first: an end that is over by then fails the Job for
-    /// good. So it is put a little beyond now, and is right only once the new start is known.
+    /// good. So it is put a little beyond now, within the grant, and is right only once the new start is known.
     pub fn next(workload: &Workload, job: &JobFact, now_ms: u64, remaining_ms: u64) -> Self {
         let first = Self::first(workload, now_ms, remaining_ms);
         let Some(former) = job.started else { return first };
-        let clear = now_ms.saturating_sub(unix_ms(former)).div_ceil(1_000).saturating_add(CLEAR_SECONDS);
+        let clear = deadline_seconds(now_ms.saturating_sub(unix_ms(former)), remaining_ms.min(CLEAR_MS));
         Self { seconds: first.seconds.max(clear), ..first }
     }
 

@@ -26,7 +26,7 @@ use crate::ledger::Ledger;
 /// What to do, in this order, and what to tell the hub.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The steps. A step that fails stops those after it.
+    /// The steps. A step that fails stops those after it, unless it was to end a pod.
     pub steps: Vec<Step>,
     /// The status, true once the steps are done.
     pub status: AssignmentStatus,

@@ -94,6 +94,7 @@ async fn a_grant_begins_work_and_bounds_it() {
     let renewed = world.assign(&granted((*first).clone(), 2));
     look(&world, &renewed).await.unwrap();
     assert_eq!((world.member.calls(), spec_of(&world).1), (vec![format!("PATCH {JOB}")], json!(798)));
+    assert_eq!(job(&world)["metadata"]["annotations"]["eai.network/lent"], crate::testing::ms(800).to_string());
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,6 +223,27 @@ async fn a_pod_is_let_go_by_its_controller_before_it_is_ended() {
     world.see_pod(&serde_json::from_value(other).unwrap());
     look(&world, &assignment).await.unwrap();
     assert!(world.member.get(&pod_path()).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_cannot_be_ended_keeps_no_other_from_its_end() {
+    let (mut world, assignment) = working().await;
+    let other = pod(1, running(0));
+    world.see_pod(&other);
+    let other = format!("{PODS}/{}", other.metadata.name.unwrap());
+    pass(600).await;
+    let (first, second) = (pod_path(), other.clone());
+    for broken in [first, second] {
+        for path in [pod_path(), other.clone()] {
+            world.member.put(&path, pod(u32::from(path == other), running(0)));
+        }
+        let left = broken.clone();
+        world.member.fail(move |_, path| (path == broken).then_some(500));
+        look(&world, &assignment).await.unwrap_err();
+        let there: Vec<_> =
+            [pod_path(), other.clone()].into_iter().filter(|path| world.member.get(path).is_some()).collect();
+        assert_eq!(there, [left]);
+    }
 }
 
 /// Work that was fenced ten minutes after its beginning, with all of it ended and told.

@@ -234,6 +234,9 @@ fn what_is_fenced_is_paused_and_says_why_once_all_has_ended() {
     let ending = [pod_with(0, "pod-0", running(500), gone.clone())];
     let plan = decide(&seen(&assignment, Some(&job(open())), &ending, 710, Some(700)));
     assert_eq!((fencing(&plan).len(), plan.status.phase, plan.status.running), (0, Phase::Running, 1));
+    let pulling = [pod_with(0, "pod-0", waiting("ContainerCreating"), gone.clone())];
+    let plan = decide(&seen(&assignment, Some(&job(halted())), &pulling, 710, Some(700)));
+    assert_ne!(plan.status.phase, Phase::Paused);
     // Its controllers are down: its pods end all the same, and so they are metered.
     let over = [pod_with(0, "pod-0", ended(500, 705, 143), gone)];
     for status in [open(), halted()] {
@@ -284,6 +287,8 @@ fn where_the_former_start_stands_an_end_is_kept_clear_of_it_and_then_put_right()
     };
     // Counted from that start it would be over at once: 2,000 s have passed.
     assert_eq!(resumed(0, 2_600), [Step::Resume(ends(2_030, 2_600))]);
+    // Never beyond its grant.
+    assert_eq!(resumed(0, 2_020), [Step::Resume(ends(2_020, 2_020))]);
     // It would not, so that no other end is needed.
     assert_eq!(resumed(1_900, 2_600), [Step::Resume(ends(590, 2_600))]);
     assert_eq!(resumed(1_440, 2_600), [Step::Resume(ends(590, 2_600))]);
@@ -291,8 +296,10 @@ fn where_the_former_start_stands_an_end_is_kept_clear_of_it_and_then_put_right()
     // Until its controller has seen that it goes on, the start says nothing.
     let mut status = halted();
     status["startTime"] = json!(at(0).to_string());
-    let job = job_ending(&assignment, status, 2_030);
+    let mut job = job_ending(&assignment, status, 2_030);
     assert_eq!(fencing(&decide(&seen(&assignment, Some(&job), &[], 2_001, Some(2_600)))), []);
+    grant::lend(&mut job, Some(ends(2_030, 2_600)));
+    assert_eq!(fencing(&decide(&seen(&assignment, Some(&job), &[], 2_029, None))), []);
     // Then it does.
     let job = job_ending(&assignment, json!({ "startTime": at(2_001).to_string() }), 2_030);
     let plan = decide(&seen(&assignment, Some(&job), &[], 2_002, Some(2_600)));
@@ -326,6 +333,11 @@ fn pods_left_of_a_suspended_job_end_also_if_nothing_is_remembered() {
     let job = suspended(job_ending(&assignment, open(), 200));
     let steps = |seconds| fencing(&decide(&seen(&assignment, Some(&job), &[pod(0, running(25))], seconds, None)));
     assert_eq!((steps(190), steps(197), steps(198)), (vec![], vec![], vec![interrupt(0)]));
+    // The end that was counted from its start isn't any more.
+    let mut later = suspended(job_ending(&assignment, open(), 100));
+    grant::lend(&mut later, Some(ends(100, 900)));
+    let plan = decide(&seen(&assignment, Some(&later), &[pod(0, running(150))], 200, None));
+    assert_eq!(fencing(&plan), []);
 }
 
 #[test]
@@ -393,6 +405,14 @@ fn once_lent_it_stays_so_though_its_assignment_is_made_again_without() {
     let pods = [pod(0, running(500))];
     assert_eq!(fencing(&decide(&seen(&bare, Some(&job), &pods, 700, None))), []);
     assert_eq!(fencing(&decide(&seen(&bare, Some(&job), &pods, 708, None))), [Step::Suspend(true), interrupt(0)]);
+}
+
+#[test]
+fn a_start_that_is_ahead_of_the_agents_clock_gains_nothing() {
+    let assignment = lent();
+    let job = job_ending(&assignment, json!({ "startTime": at(702).to_string() }), 3_000);
+    let plan = decide(&seen(&assignment, Some(&job), &[], 700, Some(1_300)));
+    assert_eq!(fencing(&plan), [Step::Deadline(ends(598, 1_300))]);
 }
 
 #[test]
