@@ -7,6 +7,7 @@ mod cleanup;
 pub mod compute_node;
 pub mod config;
 pub mod context;
+mod drain;
 mod fencing;
 mod heartbeat;
 mod herald;

@@ -17,7 +17,7 @@ use eai_core::{
 use kube::ResourceExt as _;
 
 use super::offers::Offers;
-use crate::aijob::words::reason;
+use crate::{aijob::words::reason, drain};
 
 /// A member's ComputeNode, its report if there is one, and its good offers.
 pub struct Known<'a> {
@@ -73,8 +73,8 @@ struct Record {
 impl Record {
     fn count(&mut self, result: AttemptResult, reason: &str, ran: bool) {
         match result {
-            // Nothing was begun.
-            AttemptResult::Lost if reason == reason::REFUSED || reason == reason::NO_ROOM => {}
+            // Nothing was begun, or it was ended in good order.
+            AttemptResult::Lost if [reason::REFUSED, reason::NO_ROOM, reason::DRAINED].contains(&reason) => {}
             AttemptResult::Lost => self.lost += 1,
             // What was cancelled before it ran shows nothing either.
             AttemptResult::Succeeded | AttemptResult::Failed | AttemptResult::Cancelled => {
@@ -145,6 +145,9 @@ fn member(known: &Known<'_>, records: &HashMap<&str, Record>) -> Member {
 fn closed(known: &Known<'_>) -> Option<String> {
     if known.node.spec.cordon {
         return Some("is cordoned".to_owned());
+    }
+    if drain::by(known.node, known.report.map(|report| &report.spec)).is_some() {
+        return Some("is being drained".to_owned());
     }
     let conditions = known.node.status.as_ref().map_or(&[][..], |status| &status.conditions);
     if !condition::is_true(conditions, AVAILABLE) {

@@ -67,6 +67,7 @@ fn node(name: &str) -> (ComputeNode, KeyPair) {
             cluster_uid: String::new(),
             accepted: true,
             cordon: false,
+            drain: None,
         },
     );
     node.metadata.uid = Some(format!("uid-{name}"));
