@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     placement::{self, Backoffs, Offers, Scribe},
     settle::{self, Errand, Windows},
+    tally,
     world::{self, Change, World},
 };
 
@@ -103,6 +104,7 @@ async fn work(
         publish(hub, &shutdown),
         fencing::settle_in(hub, shutdown.clone()),
         fencing::watch(hub, shutdown.clone()),
+        tally::watch(hub, shutdown.clone()),
     );
 }
 

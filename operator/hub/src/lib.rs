@@ -8,6 +8,8 @@ pub mod compute_node;
 pub mod config;
 pub mod context;
 mod drain;
+#[cfg(test)]
+mod drain_tests;
 mod fencing;
 mod heartbeat;
 mod herald;
@@ -20,6 +22,7 @@ mod metrics;
 mod placement;
 pub mod run;
 mod settle;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod world;

@@ -64,7 +64,7 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
 }
 
 /// What fencing says of an attempt. One that is over isn't remembered.
-fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Assignment>) -> Tether {
+pub fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Assignment>) -> Tether {
     if attempt.outcome.is_some() {
         return Tether::none();
     }

@@ -6,7 +6,7 @@
 pub mod apply;
 pub mod build;
 pub mod claim;
-mod gather;
+pub mod gather;
 pub mod secrets;
 pub mod words;
 mod workload;

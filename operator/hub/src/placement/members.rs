@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use eai_api::{
-    AIJob, AIJobStatus, ComputeNode, MemberReport,
+    AIJob, AIJobStatus, ComputeNode, MemberReport, MemberReportSpec,
     aijob::{self, Attempt, AttemptResult, LeaseState, Network, OnHubLoss, PastAttempt, Phase},
     condition::{self, AVAILABLE},
     member_report::NodeReport,
@@ -175,6 +175,13 @@ fn node(report: &NodeReport) -> Node {
         devices: devices.collect(),
         island: report.interconnect.clone(),
     }
+}
+
+/// What of `member`'s report can't be, and so isn't counted, each in a sentence.
+pub fn unbelievable(member: &str, report: &MemberReportSpec) -> Vec<String> {
+    let nodes = report.nodes.iter().map(node).collect();
+    let mut alone = Snapshot { members: vec![Member { name: member.to_owned(), nodes, ..Member::default() }] };
+    alone.take_out_bad().iter().map(ToString::to_string).collect()
 }
 
 /// What a job asks for.
