@@ -129,6 +129,7 @@ mayNot invite "create another's" "this invite is for the member rights-a: set me
 k delete computenode rights-a >/dev/null
 mayNot invite "accept itself" "spec.accepted and spec.cordon are the hub admin|only who may .approve." "$invite" create $dry -f "$(node rights-a 'accepted: true')"
 mayNot invite "cordon itself" "spec.accepted and spec.cordon" "$invite" create $dry -f "$(node rights-a 'cordon: true')"
+mayNot invite "drain itself" "and so is spec.drain" "$invite" create $dry -f "$(node rights-a 'drain: {by: "2026-03-01T19:00:00Z"}')"
 mayNot invite "join in mode Push" "spec.connection: an invited member joins in mode Pull" "$invite" create $dry -f "$(node rights-a 'connection: Push')"
 mayNot invite "hold its own deletion up" "aren't an invite's to set" "$invite" create $dry -f "$(node rights-a '' 'finalizers: [example.com/x]')"
 must create -f "$(node rights-a)"

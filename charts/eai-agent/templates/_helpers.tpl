@@ -89,6 +89,9 @@ limits:
     {{- end }}
   allowInternet: {{ .Values.limits.allowInternet }}
   allowContinue: {{ .Values.limits.allowContinue }}
+{{- with .Values.drain.by }}
+drainBy: {{ . | quote }}
+{{- end }}
 runtimeClass: {{ .Values.runtimeClass | quote }}
 internetRuntimeClass: {{ .Values.internetRuntimeClass | quote }}
 outputsImage: {{ include "eai-agent.image" . }}

@@ -67,6 +67,17 @@ pub struct ComputeNodeSpec {
     /// No new work.
     #[serde(default)]
     pub cordon: bool,
+    /// It is being emptied: no new work, and what it has is ended and begun elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
+}
+
+/// How a member is emptied. What isn't running, and what asked to be preemptible, is moved at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Drain {
+    /// Until when work that runs is waited for.
+    #[schemars(schema_with = "schema::time")]
+    pub by: Time,
 }
 
 /// What kind of owner and uptime to expect.
@@ -113,7 +124,8 @@ pub struct ComputeNodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::generation")]
     pub observed_generation: Option<i64>,
-    /// Ready, Accepted, Available, Reconciling, Stalled.
+    /// Ready, Accepted, Available, Reconciling, Stalled, Unreachable, Degraded, Draining. All after Available are there
+    /// only while they hold.
     #[serde(default)]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -15,6 +15,12 @@ pub const STALLED: &str = "Stalled";
 pub const ACCEPTED: &str = "Accepted";
 /// ComputeNode: the member's heartbeat is fresh; it can be given work.
 pub const AVAILABLE: &str = "Available";
+/// ComputeNode: nothing is heard of the member.
+pub const UNREACHABLE: &str = "Unreachable";
+/// ComputeNode: the member works, but not with all it has.
+pub const DEGRADED: &str = "Degraded";
+/// ComputeNode: the member is being emptied.
+pub const DRAINING: &str = "Draining";
 /// AIJob: a member was chosen.
 pub const PLACED: &str = "Placed";
 /// AIJob: a lease is open and holds the money.

@@ -1,6 +1,7 @@
 //! MemberReport: what a member has and asks for. Written by its agent alone; the hub believes it only so far.
 
 use eai_core::{address::Address, money::Amount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,15 @@ pub struct MemberReportSpec {
     /// Continue`).
     #[serde(default)]
     pub allows_continue: bool,
+    /// Until when the owner waits for work that runs here to end: the member is being emptied. What the admin says in the
+    /// ComputeNode counts, too; the earlier of both holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
+    pub drain_by: Option<Time>,
+    /// Nodes meant for work that aren't ready for it, or don't answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 253)))]
+    pub nodes_away: Vec<String>,
     /// Standing offers, signed by the owner; one per class.
     #[serde(default)]
     #[schemars(length(max = 64))]

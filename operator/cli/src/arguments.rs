@@ -81,14 +81,27 @@ pub enum Command {
         /// The member.
         member: String,
     },
-    /// Remove a member: its rights end, its namespace goes. For the hub's admin.
-    Leave {
+    /// Give a member no new work; what it has goes on there. For the hub's admin.
+    Cordon {
         /// The member.
         member: String,
-        /// Don't ask.
-        #[arg(long)]
-        yes: bool,
     },
+    /// Give a member work again, and take back a drain. For the hub's admin.
+    Uncordon {
+        /// The member.
+        member: String,
+    },
+    /// Empty a member: no new work, what may move goes on elsewhere at once, the rest within a bound. For the hub's admin;
+    /// an owner sets drain.by in the agent's chart values.
+    Drain {
+        /// The member.
+        member: String,
+        /// How long work that runs is waited for.
+        #[arg(long, default_value = "1h", value_name = "DURATION")]
+        within: Seconds,
+    },
+    /// Remove a member: it is emptied, its last usage settled, its rights end, its namespace goes. For the hub's admin.
+    Leave(Leave),
     /// The members and what they have.
     Nodes,
     /// What members charge.
@@ -194,6 +207,22 @@ pub struct Join {
     pub region: String,
 }
 
+/// A member to remove.
+#[derive(Args, Debug)]
+pub struct Leave {
+    /// The member.
+    pub member: String,
+    /// How long work that runs is waited for.
+    #[arg(long, default_value = "1h", value_name = "DURATION")]
+    pub within: Seconds,
+    /// Don't wait: its rights end now, and what it has begins elsewhere once its grants have run out.
+    #[arg(long, conflicts_with = "within")]
+    pub force: bool,
+    /// Don't ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// A deposit.
 #[derive(Args, Debug)]
 pub struct Deposit {
@@ -287,6 +316,10 @@ mod tests {
             "join cloud-1 --push --member-kubeconfig k --config c --owner-key-file o",
             "withdraw --all",
             "withdraw 1.5 --to 0x1111111111111111111111111111111111111111",
+            "drain home-1",
+            "drain home-1 --within 10m",
+            "leave home-1 --within 10m --yes",
+            "leave home-1 --force",
             "logs digits -f --index 2 --attempt 1",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
@@ -301,6 +334,9 @@ mod tests {
             "withdraw",
             "withdraw 1 --all",
             "authorize --cap 1",
+            "drain",
+            "drain home-1 --within soon",
+            "leave home-1 --force --within 1h",
             "authorize --cap 1 --max-rate 1e3",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

@@ -8,7 +8,7 @@ use kube::{Client, runtime::events::Recorder};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, heartbeat::Heartbeats, placement::Quotes};
+use crate::{config::Config, heartbeat::Heartbeats, placement::Quotes, tally::Tallies};
 
 /// What every part of the hub is given: one per process, shared.
 pub struct Context {
@@ -26,6 +26,8 @@ pub struct Context {
     pub fencing: Policy,
     /// What is heard of members, by whoever leads.
     pub heartbeats: Arc<Heartbeats>,
+    /// What members have of work that somebody wants to know of, counted by whoever leads.
+    pub tallies: Arc<Tallies>,
     /// Where the aggregated API asks for quotes, and whoever leads takes the questions.
     pub quotes: Quotes,
     /// Cancelled when the process is to end: on SIGTERM, or when the leader lease is lost. A controller then takes no
@@ -45,6 +47,7 @@ impl Context {
             registry: self.registry.clone(),
             fencing: self.fencing,
             heartbeats: self.heartbeats.clone(),
+            tallies: self.tallies.clone(),
             quotes: self.quotes.clone(),
             shutdown,
         }

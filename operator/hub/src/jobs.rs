@@ -18,6 +18,7 @@ use crate::{
     aijob::{self, build::Rules},
     assignment,
     context::{Fatal, Shared},
+    drain,
     fencing::{self, Fence},
     herald::{self, Herald},
     hub::Hub,
@@ -25,6 +26,7 @@ use crate::{
     metrics::Metrics,
     placement::{self, Backoffs, Offers, Scribe},
     settle::{self, Errand, Windows},
+    tally,
     world::{self, Change, World},
 };
 
@@ -102,6 +104,7 @@ async fn work(
         publish(hub, &shutdown),
         fencing::settle_in(hub, shutdown.clone()),
         fencing::watch(hub, shutdown.clone()),
+        tally::watch(hub, shutdown.clone()),
     );
 }
 
@@ -153,7 +156,7 @@ async fn dispatch(hub: &Hub, mut changes: UnboundedReceiver<Change>) {
             }
             Change::Member => {
                 hub.pass.notify_one();
-                wake_jobs_without_member(hub);
+                wake_jobs_that_must_go(hub);
             }
             Change::Namespace => hub.pass.notify_one(),
         }
@@ -174,11 +177,16 @@ fn wake_assignments_of(hub: &Hub, job: &ObjectRef<AIJob>, gone: bool) {
     }
 }
 
-/// Jobs whose member left hear of it at once.
-fn wake_jobs_without_member(hub: &Hub) {
+/// Jobs whose member left, or is being emptied, hear of it at once.
+fn wake_jobs_that_must_go(hub: &Hub) {
+    let must_go = |member: &str| {
+        let report = hub.world.report(member);
+        let node = hub.world.member(member);
+        node.is_none_or(|node| drain::by(&node, report.as_deref().map(|report| &report.spec)).is_some())
+    };
     for job in hub.world.jobs.all() {
         let attempt = job.status.as_ref().filter(|s| !s.phase.is_final()).and_then(|s| s.attempt.as_ref());
-        if attempt.is_some_and(|attempt| hub.world.member(&attempt.member).is_none()) {
+        if attempt.is_some_and(|attempt| must_go(&attempt.member)) {
             hub.wake(ObjectRef::from_obj(job.as_ref()));
         }
     }

@@ -7,6 +7,9 @@ mod cleanup;
 pub mod compute_node;
 pub mod config;
 pub mod context;
+mod drain;
+#[cfg(test)]
+mod drain_tests;
 mod fencing;
 mod heartbeat;
 mod herald;
@@ -19,6 +22,7 @@ mod metrics;
 mod placement;
 pub mod run;
 mod settle;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod world;

@@ -59,6 +59,7 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
         client,
         fencing: config.fencing(),
         heartbeats: Arc::new(Heartbeats::new(Instant::now())),
+        tallies: Arc::default(),
         config,
         registry,
         quotes: Quotes::default(),
@@ -97,7 +98,7 @@ async fn lead(ctx: &Context, metrics: Metrics, identity: &str, shutdown: Cancell
     };
     // Whoever leads counts silence from when it began to.
     let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
-    let ctx: Shared = Arc::new(Context { heartbeats, ..ctx.with_shutdown(leading.clone()) });
+    let ctx: Shared = Arc::new(Context { heartbeats, tallies: Arc::default(), ..ctx.with_shutdown(leading.clone()) });
     futures::try_join!(compute_node::run(ctx.clone()), jobs::run(ctx, metrics))?;
     if shutdown.is_cancelled() { Ok(()) } else { Err(Fatal::new("leading", "the leader lease was lost")) }
 }

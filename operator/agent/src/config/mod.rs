@@ -12,7 +12,7 @@ use std::{
 
 use eai_api::compute_node::{Form, Site};
 use eai_core::{address::Address, money::Amount};
-use k8s_openapi::api::core::v1::Toleration;
+use k8s_openapi::{api::core::v1::Toleration, apimachinery::pkg::apis::meta::v1::Time};
 use serde::Deserialize;
 
 /// What the file says, with defaults filled in.
@@ -61,6 +61,9 @@ pub struct Config {
     /// What the owner allows.
     #[serde(default)]
     pub limits: Limits,
+    /// Until when work that runs is waited for, where the owner wants the member emptied.
+    #[serde(default)]
+    pub drain_by: Option<Time>,
     /// The RuntimeClass that has no network, for work that may reach nothing. Without one such work is refused.
     #[serde(default)]
     pub runtime_class: String,

@@ -50,6 +50,15 @@ fn work_may_run_on_without_the_hub_only_if_its_owner_says_so() {
 }
 
 #[test]
+fn an_owner_says_by_when_the_member_is_to_be_empty() {
+    assert_eq!(Config::parse(GOOD).unwrap().drain_by, None);
+    let drained = |by: &str| Config::parse(&format!("{GOOD}drainBy: {by}\n"));
+    let by = drained("\"2026-03-01T18:00:00Z\"").unwrap().drain_by.unwrap();
+    assert_eq!(by.0.as_second(), 1_772_388_000);
+    assert!(drained("tomorrow").is_err());
+}
+
+#[test]
 fn an_empty_quantity_is_no_limit() {
     let config =
         Config::parse(&GOOD.replace("maxCpu: 4", "maxCpu: ''").replace("maxMemory: 8Gi", "maxMemory:")).unwrap();

@@ -166,6 +166,7 @@ async fn create(api: &Api<ComputeNode>, applicant: &Applicant) -> Result<(), Joi
         cluster_uid: applicant.cluster_uid.clone(),
         accepted: false,
         cordon: false,
+        drain: None,
     };
     let node = ComputeNode::new(&config.member, spec);
     match with_timeout(api.create(&PostParams::default(), &node)).await {

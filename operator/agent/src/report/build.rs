@@ -20,6 +20,8 @@ use crate::{config::Config, demand::Demand};
 
 /// Images that a report names.
 const MOST_IMAGES: usize = 256;
+/// Nodes that a report names as away.
+const MOST_AWAY: usize = 64;
 /// The length of a label's value.
 const MOST_LABEL: usize = 63;
 
@@ -127,13 +129,27 @@ fn interconnect(name: &str, labels: &BTreeMap<String, String>, config: &Config) 
     labels.get(&config.interconnect_label).cloned().unwrap_or_default()
 }
 
+/// Nodes that are meant for work and aren't ready for it, or don't answer, at most [`MOST_AWAY`].
+pub fn away(nodes: &[Arc<Node>], config: &Config) -> Vec<String> {
+    let is_away = |node: &Node| ready(node).is_none_or(|condition| condition.status != "True");
+    // Its owner keeps work off a node by cordoning it, and knows why.
+    let meant =
+        |node: &Node| selected(node, config) && node.spec.as_ref().is_none_or(|s| s.unschedulable != Some(true));
+    let away = nodes.iter().filter(|node| meant(node) && is_away(node));
+    let names: BTreeSet<String> = away.filter_map(|node| node.metadata.name.clone()).collect();
+    names.into_iter().take(MOST_AWAY).collect()
+}
+
+fn selected(node: &Node, config: &Config) -> bool {
+    let labels = node.metadata.labels.as_ref();
+    config.node_selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+}
+
 /// Whether work could be scheduled on `node`.
 fn takes_work(node: &Node, config: &Config) -> bool {
     let spec = node.spec.clone().unwrap_or_default();
-    let labels = node.metadata.labels.clone().unwrap_or_default();
-    let selected = config.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value));
     let tolerated = spec.taints.iter().flatten().all(|taint| tolerates(taint, config));
-    selected
+    selected(node, config)
         && tolerated
         && spec.unschedulable != Some(true)
         && ready(node).is_some_and(|condition| condition.status == "True")

@@ -14,7 +14,7 @@ use eai_api::{
     member_report::{Probes as ProbesReport, Versions},
 };
 use eai_chain::Key;
-use k8s_openapi::{api::core::v1::Node, jiff::Timestamp};
+use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
     Api,
     api::{Patch, PatchParams},
@@ -109,6 +109,8 @@ impl Reporter {
                 internet_isolated: context.config.limits.allow_internet && probes.internet_isolated == Some(true),
             },
             allows_continue: context.config.limits.allow_continue,
+            drain_by: context.config.drain_by.as_ref().map(whole_seconds),
+            nodes_away: build::away(&self.nodes.state(), &context.config),
             offers,
             counted: work.into_iter().collect(),
             sealing_key: context.keys.public(),
@@ -122,4 +124,9 @@ impl Reporter {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         with_timeout(api.patch(member, &params, &Patch::Apply(&report))).await.map(drop)
     }
+}
+
+/// A moment as reports have it.
+fn whole_seconds(at: &Time) -> Time {
+    Time(Timestamp::from_second(at.0.as_second()).unwrap_or(at.0))
 }

@@ -173,6 +173,20 @@ fn nodes_that_cannot_take_work_are_left_out() {
 }
 
 #[test]
+fn nodes_meant_for_work_that_are_not_ready_are_named_and_others_are_not() {
+    let mut config = unlimited();
+    let status = |status: &str| json!({ "/status/conditions/0/status": status });
+    let all = [node("fine", json!({})), node("unready", status("False")), node("silent", status("Unknown"))];
+    let cordoned = json!({ "/spec": { "unschedulable": true }, "/status/conditions/0/status": "False" });
+    let all = [&all[..], &[node("new", json!({ "/status/conditions": [] })), node("cordoned", cordoned)]].concat();
+    assert_eq!(away(&all, &config), ["new", "silent", "unready"]);
+    config.node_selector.insert("pool".to_owned(), "eai".to_owned());
+    assert_eq!(away(&all, &config), [""; 0]);
+    let many: Vec<_> = (0..100).map(|i| node(&format!("n{i}"), status("Unknown"))).collect();
+    assert_eq!(away(&many, &unlimited()).len(), 64, "a report has room for so many");
+}
+
+#[test]
 fn a_node_full_of_pods_has_nothing_free() {
     let pod = Arc::new(light(json!({ "nodeName": "a", "containers": [] })));
     let report =

@@ -159,6 +159,10 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub lapsed_at: Option<Time>,
+    /// When the hub had it ended because its member is being emptied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
+    pub drained_at: Option<Time>,
     /// The last job that it gave way to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gave_way: Option<GaveWay>,

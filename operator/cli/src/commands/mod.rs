@@ -1,7 +1,9 @@
 //! One file for each command, or for a few that are one act and its opposite.
 
 mod approve;
+mod cordon;
 mod doctor;
+mod drain;
 mod explain;
 mod fetch;
 mod invite;
@@ -42,7 +44,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Invite(arguments) => invite::run(&hub, arguments).await,
         Command::Join(arguments) => join::run(&hub, arguments).await,
         Command::Approve { member } => approve::run(&hub, member).await,
-        Command::Leave { member, yes } => leave::run(&hub, member, *yes).await,
+        Command::Cordon { member } => cordon::cordon(&hub, member).await,
+        Command::Uncordon { member } => cordon::uncordon(&hub, member).await,
+        Command::Drain { member, within } => drain::run(&hub, member, *within).await,
+        Command::Leave(arguments) => leave::run(&hub, arguments).await,
         Command::Nodes => market::nodes(&hub, cli.output).await,
         Command::Price { class } => market::prices(&hub, class.as_deref(), cli.output).await,
         Command::Deposit(arguments) => money::deposit(&hub, &cli.chain, arguments, cli.output).await,

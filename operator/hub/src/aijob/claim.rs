@@ -94,6 +94,7 @@ pub fn claim(
         held_since: None,
         fenced: false,
         lapsed_at: None,
+        drained_at: None,
         gave_way: None,
         pauses: 0,
         observed: eai_core::metering::Observed::default(),

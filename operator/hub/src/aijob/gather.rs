@@ -17,6 +17,7 @@ use super::{
     build::{ChainNews, Sight},
 };
 use crate::{
+    drain,
     fencing::{Subject, Tether},
     hub::Hub,
     placement,
@@ -34,6 +35,8 @@ pub struct Gathered {
     pub gives_way_to: Option<String>,
     /// What its member lacks to resume it, if it is paused.
     pub no_room: Option<Shortage>,
+    /// Until when what runs on its member is waited for, if that is being emptied.
+    pub drain: Option<Timestamp>,
     /// Whether its member can't hear what is wanted.
     pub member_silent: bool,
     /// What fencing says of it.
@@ -52,6 +55,7 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         member_enrolled: attempt.is_none_or(|attempt| hub.world.member(&attempt.member).is_some()),
         chain: chain(hub, job, attempt.and_then(|a| a.lease.id.parse().ok())),
         member_silent: attempt.and_then(|a| hub.world.member(&a.member)).is_some_and(|node| is_silent(&node)),
+        drain: attempt.and_then(|attempt| drain_by(hub, &attempt.member)),
         gives_way_to: attempt.and_then(|attempt| claimant(hub, job, attempt, now)),
         tether: attempt.map_or_else(Tether::none, |attempt| tether(hub, job, attempt, assignment.as_deref())),
         no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
@@ -60,7 +64,7 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
 }
 
 /// What fencing says of an attempt. One that is over isn't remembered.
-fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Assignment>) -> Tether {
+pub fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Assignment>) -> Tether {
     if attempt.outcome.is_some() {
         return Tether::none();
     }
@@ -75,6 +79,11 @@ fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Assignm
         voice: hub.ctx.heartbeats.voice(&attempt.member, now),
     };
     hub.fence.look(&subject, hub.rules.generation, now)
+}
+
+fn drain_by(hub: &Hub, member: &str) -> Option<Timestamp> {
+    let report = hub.world.report(member);
+    drain::by(hub.world.member(member)?.as_ref(), report.as_deref().map(|report| &report.spec))
 }
 
 /// The job that `attempt` gives way to, while that still waits and the room is kept for it.

@@ -6,7 +6,7 @@
 pub mod apply;
 pub mod build;
 pub mod claim;
-mod gather;
+pub mod gather;
 pub mod secrets;
 pub mod words;
 mod workload;
@@ -27,6 +27,7 @@ use kube::{
 use self::{
     apply::{WishError, WriteError},
     build::{Plan, Situation, build},
+    words::reason,
 };
 use crate::{herald::News, hub::Hub};
 
@@ -93,6 +94,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         no_room: gathered.no_room,
         gives_way_to: gathered.gives_way_to,
         member_silent: gathered.member_silent,
+        drain: gathered.drain,
         tether: gathered.tether,
         chain: gathered.chain,
         rules: &hub.rules,
@@ -140,8 +142,10 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
         hub.pass.notify_one();
     }
     if was.attempt.is_some() && is.attempt.is_none() {
-        // A member that refused for now is not to be asked again at once.
-        hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
+        if is.past_attempts.last().is_none_or(|past| past.outcome.reason != reason::DRAINED) {
+            // A member that refused for now is not to be asked again at once.
+            hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
+        }
         was.attempt.iter().for_each(|attempt| apply::forget(hub, attempt));
     }
     if let Some(over) = was.attempt.as_ref().filter(|_| is.attempt.as_ref().is_none_or(|a| a.outcome.is_some())) {

@@ -33,6 +33,8 @@ pub mod reason {
     pub const NOT_STARTED_IN_TIME: &str = "NotStartedInTime";
     /// Nothing was heard of the member until its right to run the work had run out.
     pub const MEMBER_LOST: &str = "MemberLost";
+    /// The member was being emptied.
+    pub const DRAINED: &str = "Drained";
     /// The member was removed, and its work isn't fenced.
     pub const MEMBER_REMOVED: &str = "MemberRemoved";
     /// The member didn't answer.
@@ -98,6 +100,8 @@ pub enum Say {
     Starting { member: String, trouble: String },
     /// It runs.
     Running { member: String, trouble: String },
+    /// It runs on a member that is being emptied.
+    Emptying { member: String, by: Timestamp },
     /// It has run; outputs are on their way.
     Finishing { member: String },
     /// It ran, and its member isn't heard any more.
@@ -242,6 +246,7 @@ impl Say {
             Self::OpeningImpossible(_) => "LeaseImpossible",
             Self::Starting { .. } => "Starting",
             Self::Running { .. } => "Running",
+            Self::Emptying { .. } => "MemberDraining",
             Self::Finishing { .. } => "Finishing",
             Self::Unheard { .. } => "MemberUnreachable",
             Self::MemberLeft { .. } => "MemberLeft",
@@ -297,6 +302,10 @@ impl Say {
             Self::Running { member, trouble } => {
                 format!("The work runs on {member}, though not all of it: {}.", trouble.trim_end_matches('.'))
             }
+            Self::Emptying { member, by } => format!(
+                "The work runs on {member}, which is being emptied. Unless it ends by {by}, it is ended then and begun \
+                 elsewhere."
+            ),
             Self::Finishing { member } => {
                 format!(
                     "The work on {member} has ended and isn't billed any more; its log and outputs are on their way."
@@ -454,7 +463,7 @@ fn aspects(status: &mut AIJobStatus, say: &Say, generation: Option<i64>, now: Ti
         }
         Say::Opening { .. } => set(FUNDED, Status::Unknown, say.reason(), say.message()),
         Say::HoldEmpty { .. } | Say::BudgetReached { .. } => set(FUNDED, Status::False, say.reason(), say.message()),
-        Say::Starting { .. } | Say::Running { .. } | Say::Resuming { .. } => {
+        Say::Starting { .. } | Say::Running { .. } | Say::Emptying { .. } | Say::Resuming { .. } => {
             if let Some(a) = &attempt {
                 let text = format!("Lease {} holds {} EAI.", a.lease.id, a.lease.hold);
                 set(FUNDED, Status::True, "LeaseOpen", text);

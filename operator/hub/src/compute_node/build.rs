@@ -179,6 +179,7 @@ fn working(snapshot: &Snapshot, offers: Option<&Offers>, settings: &Settings) ->
     match offers {
         None => Standing::NotReported,
         Some(offers) if offers.prices.is_empty() => Standing::NoOffer(offers.refused.clone()),
+        Some(_) if snapshot.drain_by().is_some() => Standing::Draining,
         Some(_) if spec.cordon => Standing::Cordoned,
         Some(_) => Standing::Ready,
     }

@@ -44,7 +44,8 @@ pub async fn gather(
         _ => Kubeconfig::Absent,
     };
     let invite = if push || !node.spec.accepted && !deleting { None } else { invite(client, &name).await? };
-    Ok(Snapshot { report: memory.reported(&name), node, place, kubeconfig, invite, pulse, now: now.wall })
+    let (report, tally) = (memory.reported(&name), memory.tallies.of(&name, now.steady));
+    Ok(Snapshot { report, node, place, kubeconfig, invite, pulse, tally, now: now.wall })
 }
 
 /// Looks whose the member's namespace is.

@@ -9,7 +9,7 @@ use std::{
 use eai_api::{MemberReport, MemberReportSpec};
 
 use super::{build::Objects, offers::summary};
-use crate::heartbeat::Heartbeats;
+use crate::{heartbeat::Heartbeats, placement::unbelievable, tally::Tallies};
 
 /// How long what was written is taken to be still there.
 pub const RESYNC: Duration = Duration::from_mins(5);
@@ -18,6 +18,8 @@ pub const RESYNC: Duration = Duration::from_mins(5);
 pub struct Memory {
     /// Every member's heartbeat.
     pub heartbeats: Arc<Heartbeats>,
+    /// What members have of work.
+    pub tallies: Arc<Tallies>,
     reports: Mutex<HashMap<String, Arc<MemberReportSpec>>>,
     written: Mutex<HashMap<String, Written>>,
 }
@@ -36,16 +38,16 @@ pub struct Written {
 }
 
 impl Memory {
-    /// Remembers nothing yet but `heartbeats`.
-    pub fn new(heartbeats: Arc<Heartbeats>) -> Self {
-        Self { heartbeats, reports: Mutex::default(), written: Mutex::default() }
+    /// Remembers nothing yet but `heartbeats` and `tallies`.
+    pub fn new(heartbeats: Arc<Heartbeats>, tallies: Arc<Tallies>) -> Self {
+        Self { heartbeats, tallies, reports: Mutex::default(), written: Mutex::default() }
     }
 
     /// Takes note of `member`'s report. True if it changed in what is shown of it: each use of a core needn't be.
     pub fn report(&self, member: &str, report: &MemberReport) -> bool {
         let mut reports = lock(&self.reports);
         let before = reports.insert(member.to_owned(), Arc::new(report.spec.clone()));
-        before.is_none_or(|before| before.offers != report.spec.offers || summary(&before) != summary(&report.spec))
+        before.is_none_or(|before| differ(member, &before, &report.spec))
     }
 
     /// What `member` last reported.
@@ -74,6 +76,15 @@ impl Memory {
         lock(&self.reports).remove(member);
         self.doubt(member);
     }
+}
+
+/// Whether two reports of `member` differ in what is shown of them.
+fn differ(member: &str, before: &MemberReportSpec, after: &MemberReportSpec) -> bool {
+    let shown = |report: &MemberReportSpec| (report.probes.clone(), report.nodes_away.clone(), report.drain_by.clone());
+    before.offers != after.offers
+        || shown(before) != shown(after)
+        || summary(before) != summary(after)
+        || unbelievable(member, before) != unbelievable(member, after)
 }
 
 /// A panic elsewhere leaves these maps whole: each change is one insert or remove.

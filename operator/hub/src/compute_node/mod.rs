@@ -10,6 +10,7 @@ mod apply;
 mod build;
 mod deployment;
 mod gather;
+mod health;
 mod memory;
 mod objects;
 mod offers;
@@ -62,6 +63,8 @@ use crate::{
 pub const MANAGER: &str = "eai-operator";
 /// Until a failed reconcile is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Until what a silent member has is told anew.
+const COUNT: Duration = Duration::from_secs(10);
 /// Until something that is on its way elsewhere is looked at again.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -97,7 +100,7 @@ pub async fn run(ctx: Shared) -> Result<(), Fatal> {
             domain: Domain { chain_id: ctx.config.chain_id, escrow },
             agent_image: ctx.config.agent_image.clone(),
         },
-        memory: Memory::new(ctx.heartbeats.clone()),
+        memory: Memory::new(ctx.heartbeats.clone(), ctx.tallies.clone()),
     });
     let (beats, reports, places) = (members.clone(), members.clone(), members.clone());
     let labelled = |label: &str| watcher::Config::default().labels(label);
@@ -165,6 +168,7 @@ async fn reconcile(node: Arc<ComputeNode>, members: Arc<Members>) -> Result<Acti
         standing: &acted.standing,
         pulse: snapshot.pulse,
         offers: decision.offers.as_ref(),
+        aspects: health::aspects(&snapshot, &acted.standing, decision.offers.as_ref()),
         summary: decision.summary,
         token: acted.token,
         has_namespace: acted.has_namespace,
@@ -253,6 +257,9 @@ fn again(standing: &Standing, snapshot: &Snapshot, token: Option<Timestamp>) -> 
         Standing::Leaving(_) | Standing::NamespaceTerminating(_) | Standing::KubeconfigAwaited(_) => SOON,
         // Nothing tells us when the Secret is corrected, or the namespace removed.
         Standing::KubeconfigRefused(_) | Standing::NamespaceTaken { .. } => RETRY,
+        // Nor when work has gone.
+        _ if snapshot.drain_by().is_some() && !snapshot.tally.is_some_and(|tally| tally.empty) => SOON,
+        Standing::Silent(_) if snapshot.tally.is_none_or(|tally| tally.attempts > 0) => COUNT,
         _ => match (snapshot.pulse.fresh_for, token) {
             (Some(fresh), _) => fresh + past,
             // Perhaps it gets another kubeconfig.

@@ -1,9 +1,13 @@
 //! A member leaves: first the hub stops writing, then its tokens and rights go, then its namespace, then the object.
 //!
+//! Between its rights and its namespace what it said last of its work is read and settled: with the namespace its
+//! Assignments go. Work that still runs there ends with its grants, and begins elsewhere then.
+//!
 //! An open watch outlives the token it was opened with, so the order matters: a watch that is still open sees the
 //! namespace being emptied, and nothing new.
 
 use eai_api::ComputeNode;
+use k8s_openapi::jiff::SignedDuration;
 use kube::{Client, ResourceExt as _};
 
 use super::{
@@ -13,6 +17,9 @@ use super::{
     snapshot::{Place, Snapshot},
     standing::{Leaving, Standing},
 };
+
+/// How long that is waited for. A chain that doesn't answer mustn't keep a member.
+const SETTLE: SignedDuration = SignedDuration::from_secs(30);
 
 /// How far leaving has come.
 pub enum Step {
@@ -32,6 +39,9 @@ pub async fn leave(client: &Client, memory: &Memory, snapshot: &Snapshot) -> Res
     }
     if let Place::Ours { uid } = &snapshot.place {
         apply::revoke(client, node).await?;
+        if let Some(unsettled) = unsettled(snapshot) {
+            return Ok(Step::Waiting(Standing::Leaving(unsettled)));
+        }
         apply::remove_namespace(client, &member, uid).await?;
     }
     match gather::place(client, node).await.map_err(ApplyError::api("reading the namespace"))? {
@@ -46,6 +56,14 @@ pub async fn leave(client: &Client, memory: &Memory, snapshot: &Snapshot) -> Res
             Ok(Step::Gone)
         }
     }
+}
+
+/// What is waited for while the member's last word on its work isn't settled, or not counted yet.
+fn unsettled(snapshot: &Snapshot) -> Option<Leaving> {
+    let since = snapshot.node.metadata.deletion_timestamp.as_ref()?;
+    let left = snapshot.tally.map(|tally| tally.unread.saturating_add(tally.settling));
+    let waits = snapshot.now.duration_since(since.0) < SETTLE && left != Some(0);
+    waits.then_some(Leaving::Settling(left))
 }
 
 fn waiting(held: String) -> Step {

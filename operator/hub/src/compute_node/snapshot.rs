@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eai_api::{ComputeNode, MemberReportSpec};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::heartbeat::Pulse;
+use crate::{drain, heartbeat::Pulse, tally::Tally};
 
 /// Everything a reconcile of a ComputeNode decides on.
 #[derive(Clone, Debug)]
@@ -22,8 +22,17 @@ pub struct Snapshot {
     pub invite: Option<Invite>,
     /// Its heartbeat.
     pub pulse: Pulse,
+    /// What it has of work, once that was counted.
+    pub tally: Option<Tally>,
     /// When this was read.
     pub now: Timestamp,
+}
+
+impl Snapshot {
+    /// Until when work that runs on the member is waited for, if that is being emptied.
+    pub fn drain_by(&self) -> Option<Timestamp> {
+        drain::by(&self.node, self.report.as_deref())
+    }
 }
 
 /// What has the name of a member's namespace.

@@ -38,6 +38,8 @@ pub enum Standing {
     NotReported,
     /// No offer of it counts.
     NoOffer(Vec<Refused>),
+    /// It is being emptied, as the admin or its owner wants.
+    Draining,
     /// The admin wants no new work there.
     Cordoned,
     /// It can be given work.
@@ -49,6 +51,8 @@ pub enum Standing {
 pub enum Leaving {
     /// Its tokens and rights are being taken away.
     Revoking,
+    /// What it said of its work is being read and settled; how many attempts are left, once they are counted.
+    Settling(Option<u32>),
     /// Its namespace is going away; what still holds it, in the namespace controller's words.
     Emptying(String),
     /// A step failed; it is tried again.
@@ -72,6 +76,7 @@ impl Standing {
             Self::Silent(_) => "HeartbeatLost",
             Self::NotReported => "NotReported",
             Self::NoOffer(_) => "NoValidOffer",
+            Self::Draining => "Draining",
             Self::Cordoned => "Cordoned",
             Self::Ready => "Ready",
         }
@@ -81,6 +86,10 @@ impl Standing {
     pub fn message(&self, member: &str) -> String {
         match self {
             Self::Leaving(Leaving::Revoking) => "the member's tokens and rights are being taken away".to_owned(),
+            Self::Leaving(Leaving::Settling(left)) => {
+                let of = left.map_or(String::new(), |left| format!(" of {left} attempts"));
+                format!("its tokens and rights are gone; what it said last{of} is settled before its namespace goes")
+            }
             Self::Leaving(Leaving::Emptying(held)) if held.is_empty() => {
                 format!("waiting until namespace cn-{member} is gone")
             }
@@ -117,6 +126,7 @@ impl Standing {
                 "it offers nothing: set prices in the agent's chart values".to_owned()
             }
             Self::NoOffer(refused) => refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            Self::Draining => "it takes no new work, because it is being drained".to_owned(),
             Self::Cordoned => "it takes no new work, because spec.cordon is set".to_owned(),
             Self::Ready => "it can be given work".to_owned(),
         }
@@ -124,7 +134,7 @@ impl Standing {
 
     /// kstatus: the member is as asked for.
     pub const fn is_ready(&self) -> bool {
-        matches!(self, Self::Ready | Self::Cordoned)
+        matches!(self, Self::Ready | Self::Cordoned | Self::Draining)
     }
 
     /// kstatus: nothing goes on until somebody acts.

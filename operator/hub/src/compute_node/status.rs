@@ -11,7 +11,11 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
 
-use super::{offers::Offers, standing::Standing};
+use super::{
+    health::{self, Aspect},
+    offers::Offers,
+    standing::Standing,
+};
 use crate::heartbeat::Pulse;
 
 /// How stale the shown time of the last heartbeat may get. Showing each would write every member's status every 10 s.
@@ -25,6 +29,8 @@ pub struct Findings<'a> {
     pub pulse: Pulse,
     /// Its checked offers, once it has reported.
     pub offers: Option<&'a Offers>,
+    /// What is wrong with it, and what is under way.
+    pub aspects: Vec<Aspect>,
     /// Its accelerators in words, once it has reported.
     pub summary: Option<String>,
     /// The first token as it should stand now.
@@ -63,12 +69,16 @@ pub fn build(node: &ComputeNode, findings: Findings<'_>, now: Timestamp) -> Comp
     let (holds, reason, words) = available(node, standing, findings.pulse, &name);
     set(AVAILABLE, flag(holds), reason, words);
     let (stalled, reconciling) = (standing.is_stalled(), standing.is_reconciling());
-    for kind in [(STALLED, stalled), (RECONCILING, reconciling)].into_iter().filter_map(|(k, holds)| holds.then_some(k))
-    {
-        set(kind, Status::True, standing.reason(), message.clone());
+    let mut there = findings.aspects;
+    for (kind, _) in [(STALLED, stalled), (RECONCILING, reconciling)].into_iter().filter(|(_, holds)| *holds) {
+        there.push(Aspect { kind, reason: standing.reason(), message: message.clone() });
     }
-    // These two are there only while they say something.
-    status.conditions.retain(|c| (c.type_ != STALLED || stalled) && (c.type_ != RECONCILING || reconciling));
+    for Aspect { kind, reason, message } in &there {
+        set(kind, Status::True, reason, message.clone());
+    }
+    // These are there only while they say something.
+    let passing = |kind: &str| kind == STALLED || kind == RECONCILING || health::KINDS.contains(&kind);
+    status.conditions.retain(|c| !passing(&c.type_) || there.iter().any(|aspect| aspect.kind == c.type_));
     status
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use eai_api::{
-    AIJob, AIJobStatus, ComputeNode, MemberReport,
+    AIJob, AIJobStatus, ComputeNode, MemberReport, MemberReportSpec,
     aijob::{self, Attempt, AttemptResult, LeaseState, Network, OnHubLoss, PastAttempt, Phase},
     condition::{self, AVAILABLE},
     member_report::NodeReport,
@@ -17,7 +17,7 @@ use eai_core::{
 use kube::ResourceExt as _;
 
 use super::offers::Offers;
-use crate::aijob::words::reason;
+use crate::{aijob::words::reason, drain};
 
 /// A member's ComputeNode, its report if there is one, and its good offers.
 pub struct Known<'a> {
@@ -73,8 +73,8 @@ struct Record {
 impl Record {
     fn count(&mut self, result: AttemptResult, reason: &str, ran: bool) {
         match result {
-            // Nothing was begun.
-            AttemptResult::Lost if reason == reason::REFUSED || reason == reason::NO_ROOM => {}
+            // Nothing was begun, or it was ended in good order.
+            AttemptResult::Lost if [reason::REFUSED, reason::NO_ROOM, reason::DRAINED].contains(&reason) => {}
             AttemptResult::Lost => self.lost += 1,
             // What was cancelled before it ran shows nothing either.
             AttemptResult::Succeeded | AttemptResult::Failed | AttemptResult::Cancelled => {
@@ -146,6 +146,9 @@ fn closed(known: &Known<'_>) -> Option<String> {
     if known.node.spec.cordon {
         return Some("is cordoned".to_owned());
     }
+    if drain::by(known.node, known.report.map(|report| &report.spec)).is_some() {
+        return Some("is being drained".to_owned());
+    }
     let conditions = known.node.status.as_ref().map_or(&[][..], |status| &status.conditions);
     if !condition::is_true(conditions, AVAILABLE) {
         let why = conditions.iter().find(|c| c.type_ == AVAILABLE).map(|c| c.message.trim_end_matches('.'));
@@ -172,6 +175,13 @@ fn node(report: &NodeReport) -> Node {
         devices: devices.collect(),
         island: report.interconnect.clone(),
     }
+}
+
+/// What of `member`'s report can't be, and so isn't counted, each in a sentence.
+pub fn unbelievable(member: &str, report: &MemberReportSpec) -> Vec<String> {
+    let nodes = report.nodes.iter().map(node).collect();
+    let mut alone = Snapshot { members: vec![Member { name: member.to_owned(), nodes, ..Member::default() }] };
+    alone.take_out_bad().iter().map(ToString::to_string).collect()
 }
 
 /// What a job asks for.

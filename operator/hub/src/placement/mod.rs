@@ -34,6 +34,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub use backoff::Backoffs;
+pub use members::unbelievable;
 pub use offers::Offers;
 pub use preempt::KEPT_SECONDS;
 pub use quote::{Quotes, run as answer_quotes};

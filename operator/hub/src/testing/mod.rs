@@ -10,4 +10,4 @@ mod operator;
 mod watch;
 
 pub use member::{Agents, Manner};
-pub use operator::{JOBS, Operator, phase, reason, spec};
+pub use operator::{JOBS, Operator, Running, phase, reason, spec};

@@ -15,7 +15,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{api::Api, chain::Chain, member};
-use crate::{config::Cli, context::Context, heartbeat::Heartbeats, jobs, metrics::Metrics, placement::Quotes};
+use crate::{
+    config::Cli, context::Context, heartbeat::Heartbeats, jobs, metrics::Metrics, placement::Quotes, tally::Tallies,
+};
 
 pub const JOBS: &str = "apis/eai.network/v1alpha1/aijobs";
 /// How long anything is waited for: long enough for a machine that does much else.
@@ -34,6 +36,8 @@ pub struct Operator {
 pub struct Running {
     /// Where quotes are asked for.
     pub quotes: Quotes,
+    /// What members have of work, where somebody wants to know.
+    pub tallies: Arc<Tallies>,
     task: JoinHandle<()>,
     beats: JoinHandle<()>,
     shutdown: CancellationToken,
@@ -91,6 +95,7 @@ impl Operator {
         let quotes = Quotes::default();
         let heartbeats = Arc::new(Heartbeats::new(std::time::Instant::now()));
         let beats = tokio::spawn(member::beat(self.api.clone(), heartbeats.clone()));
+        let tallies = Arc::<Tallies>::default();
         let ctx = Context {
             recorder: Recorder::new(client.clone(), Reporter { controller: "eai-operator".into(), instance: None }),
             client,
@@ -100,10 +105,11 @@ impl Operator {
             quotes: quotes.clone(),
             fencing: Policy { valid_for_ms: self.valid_for_ms, grace_ms: 0, sync_ms: 0, skew_percent: 0 },
             heartbeats: heartbeats.clone(),
+            tallies: tallies.clone(),
             shutdown: shutdown.clone(),
         };
         let task = tokio::spawn(async move { Box::pin(jobs::run(Arc::new(ctx), metrics)).await.unwrap() });
-        Running { quotes, task, beats, shutdown }
+        Running { quotes, tallies, task, beats, shutdown }
     }
 
     /// Submits a job to namespace `team`.

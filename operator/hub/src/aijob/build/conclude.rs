@@ -74,8 +74,8 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
     let kind = Kind::of(outcome);
     let made = past.iter().filter(|p| Kind::of(&p.outcome) == kind).count() + 1;
     match kind {
-        // It passes; the job is left alone for longer each time.
-        Kind::NoRoom => true,
+        // The one passes, and the job is left alone for longer each time; the other is no fault of the job's.
+        Kind::NoRoom | Kind::Drained => true,
         Kind::FalseStart => made < MOST_FALSE_STARTS,
         Kind::Lost => made < MOST_LOST,
         Kind::Own => u32::try_from(made).is_ok_and(|made| made < s.job.spec.retry.max_attempts),
@@ -87,6 +87,8 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
 enum Kind {
     /// Its member was full.
     NoRoom,
+    /// Its member was drained.
+    Drained,
     /// It ended before any work ran, for its member's reasons.
     FalseStart,
     /// Its member lost the work.
@@ -100,6 +102,7 @@ impl Kind {
         match outcome.reason.as_str() {
             _ if outcome.result != AttemptResult::Lost => Self::Own,
             reason::NO_ROOM => Self::NoRoom,
+            reason::DRAINED => Self::Drained,
             reason::REFUSED | reason::NOT_STARTED_IN_TIME => Self::FalseStart,
             _ => Self::Lost,
         }

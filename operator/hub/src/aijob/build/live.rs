@@ -15,7 +15,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    Said, keep, meter,
+    Said, drain, keep, meter,
     money::{longest_run_ms, most_runs, most_tries},
     plan::{Plan, Wish},
     rules::MOST_DISRUPTIONS,
@@ -46,6 +46,8 @@ pub enum Stop {
     NotGoingOn,
     /// Nothing was heard of its member until its grant had run out.
     Lapsed,
+    /// Its member is being emptied.
+    Drained,
     /// It runs longer than it may.
     Overdue,
     /// Somebody began to close the lease.
@@ -167,6 +169,9 @@ fn stop(s: &Situation<'_>, attempt: &Attempt) -> Option<Stop> {
     if attempt.lapsed_at.is_some() || lapsed(s, attempt) {
         return Some(Stop::Lapsed);
     }
+    if drain::ends(s, attempt) {
+        return Some(Stop::Drained);
+    }
     let late = attempt.start_by.as_ref().is_some_and(|by| by.0 <= s.now);
     if late && attempt.observed.running_since_ms.is_none() {
         return Some(if ever_ran(attempt) { Stop::NotGoingOn } else { Stop::NotStarted });
@@ -257,6 +262,8 @@ fn without_word(s: &Situation<'_>, attempt: &Attempt, stop: Option<Stop>) -> Opt
         Stop::Ending(Ending::Cancelled) => Some(stopped(stop)),
         // Nothing follows it, so only the money matters.
         Stop::Ending(_) | Stop::LeaseClosing => Some(silent(attempt)),
+        // Nothing tells when it has ended, and no harm is done by waiting: the member takes no new work.
+        Stop::Drained if s.tether.voice == Voice::Silent => None,
         _ => (s.tether.ends == Ends::Unknown).then(|| silent(attempt)),
     }
 }
@@ -301,6 +308,11 @@ fn stopped(why: Stop) -> Outcome {
             Lost,
             reason::MEMBER_LOST,
             "Nothing was heard of the member until its right to run the work had run out.",
+        ),
+        Stop::Drained => outcome(
+            Lost,
+            reason::DRAINED,
+            "The member is being emptied, so the work was ended there to be begun elsewhere.",
         ),
         Stop::Overdue => {
             outcome(Failed, reason::OVERDUE, "The work ran on past maxDurationSeconds, so the hub had it stopped.")
@@ -369,7 +381,12 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
             attempt.held_since.get_or_insert(s.now_time());
             let by = Time(after_ms(s.now_time().0, s.rules.stop_seconds.saturating_mul(1000)));
             let by = attempt.stop_by.get_or_insert(by);
-            plan.by(by.0);
+            if by.0 > s.now {
+                plan.by(by.0);
+            }
+            if course == Course::Stop(Stop::Drained) {
+                attempt.drained_at.get_or_insert(s.now_time());
+            }
             if course == Course::Stop(Stop::Lapsed) {
                 attempt.lapsed_at.get_or_insert(s.now_time());
             }
@@ -390,8 +407,9 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
             }
         }
     }
-    if let Some(at) = &s.job.spec.deadline {
-        plan.by(at.0);
+    let drain = s.drain.filter(|_| attempt.drained_at.is_none());
+    for at in s.job.spec.deadline.as_ref().map(|at| at.0).into_iter().chain(drain) {
+        plan.by(at);
     }
     if let Some(left) = run_left_ms(s, attempt) {
         plan.by(after_ms(s.now, left));
@@ -478,6 +496,9 @@ fn progress(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, course: Cours
         (_, AssignmentPhase::Finishing) => (Phase::Running, Say::Finishing { member }),
         (Course::Run, AssignmentPhase::Running) if attempt.fenced && s.tether.voice == Voice::Silent => {
             (Phase::Running, Say::Unheard { member, until: fence_ends(s) })
+        }
+        (Course::Run, AssignmentPhase::Running) if let Some(by) = s.drain => {
+            (Phase::Running, Say::Emptying { member, by })
         }
         (Course::Run, AssignmentPhase::Running) => {
             (Phase::Running, Say::Running { member, trouble: report_message(s) })

@@ -19,6 +19,7 @@
 //!   grants have run out.
 
 mod conclude;
+mod drain;
 mod idle;
 mod live;
 mod meter;

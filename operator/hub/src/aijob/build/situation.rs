@@ -24,6 +24,8 @@ pub struct Situation<'a> {
     pub tether: Tether,
     /// The job that its attempt gives way to, while that still waits.
     pub gives_way_to: Option<String>,
+    /// Until when work that runs on the member is waited for, if that is being emptied.
+    pub drain: Option<Timestamp>,
     /// What the member lacks to resume work that is paused, if anything.
     pub no_room: Option<Shortage>,
     /// What is known from the chain.

@@ -10,11 +10,15 @@ use k8s_openapi::{
         core::v1::Namespace,
     },
     apimachinery::pkg::apis::meta::v1::{MicroTime, Time},
+    jiff::SignedDuration,
 };
 use kube::runtime::events::{Recorder, Reporter};
 use serde_json::{Value, json};
 
-use crate::heartbeat::{Heartbeats, Moment};
+use crate::{
+    heartbeat::{Heartbeats, Moment},
+    tally::Tally,
+};
 
 use super::{
     super::{Members, going, memory::Memory, reconcile},
@@ -40,7 +44,7 @@ impl Hub {
         let api = FakeApi::default();
         let client = api.client();
         let recorder = Recorder::new(client.clone(), Reporter { controller: "test".to_owned(), instance: None });
-        let memory = Memory::new(Arc::new(Heartbeats::new(Instant::now())));
+        let memory = Memory::new(Arc::new(Heartbeats::new(Instant::now())), Arc::default());
         Self { api, members: Arc::new(Members { client, recorder, settings: settings(), memory }) }
     }
 
@@ -274,6 +278,47 @@ async fn leaving_says_so_first_then_revokes_then_empties_then_goes() {
     hub.api.remove(NAMESPACE);
     hub.settle().await;
     assert_eq!(hub.node().metadata.finalizers.unwrap_or_default(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_leaving_member_said_last_is_settled_between_its_rights_and_its_namespace() {
+    let hub = Hub::new();
+    hub.api.put(NODE, node("home-1").0);
+    hub.settle().await;
+    let mut node = hub.node();
+    node.metadata.deletion_timestamp = Some(Time(Timestamp::now()));
+    hub.api.put(NODE, &node);
+    let message = || {
+        let conditions = hub.node().status.unwrap().conditions;
+        conditions.into_iter().find(|c| c.type_ == condition::READY).unwrap().message
+    };
+    hub.settle().await;
+    assert!(hub.api.get(SECRET).is_none() && hub.api.get(BINDING).is_none(), "that doesn't wait");
+    assert!(hub.api.get(NAMESPACE).is_some(), "nobody has counted yet");
+
+    let tally = |tally| hub.members.memory.tallies.put([("home-1".to_owned(), tally)].into(), Instant::now());
+    tally(Tally { attempts: 3, unread: 1, settling: 1, ..Tally::default() });
+    hub.settle().await;
+    assert!(hub.api.get(NAMESPACE).is_some());
+    assert!(message().contains("what it said last of 2 attempts is settled"), "{}", message());
+
+    tally(Tally { attempts: 2, ..Tally::default() });
+    hub.settle().await;
+    assert!(hub.writes().contains(&format!("DELETE {NAMESPACE}")), "the rest ends with its grants");
+}
+
+#[tokio::test]
+async fn a_leaving_member_is_not_kept_by_what_cannot_be_settled() {
+    let hub = Hub::new();
+    hub.api.put(NODE, node("home-1").0);
+    hub.settle().await;
+    let mut node = hub.node();
+    node.metadata.deletion_timestamp = Some(Time(Timestamp::now() - SignedDuration::from_secs(31)));
+    hub.api.put(NODE, &node);
+    let tally = Tally { settling: 1, ..Tally::default() };
+    hub.members.memory.tallies.put([("home-1".to_owned(), tally)].into(), Instant::now());
+    hub.settle().await;
+    assert!(hub.writes().contains(&format!("DELETE {NAMESPACE}")));
 }
 
 #[tokio::test]

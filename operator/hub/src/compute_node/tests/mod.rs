@@ -3,6 +3,7 @@
 mod api;
 mod build;
 mod controller;
+mod health;
 mod heartbeat;
 mod objects;
 mod offers;
@@ -67,6 +68,7 @@ fn node(name: &str) -> (ComputeNode, KeyPair) {
             cluster_uid: String::new(),
             accepted: true,
             cordon: false,
+            drain: None,
         },
     );
     node.metadata.uid = Some(format!("uid-{name}"));
@@ -131,6 +133,7 @@ fn snapshot(node: ComputeNode) -> Snapshot {
         kubeconfig: Kubeconfig::Absent,
         invite: None,
         pulse: Pulse { alive: true, last_seen: Some(now()), fresh_for: Some(std::time::Duration::from_secs(30)) },
+        tally: None,
         now: now(),
     }
 }

@@ -1,11 +1,12 @@
 use eai_api::{
     compute_node::ComputeNodeStatus,
-    condition::{self, ACCEPTED, AVAILABLE, READY, RECONCILING, STALLED},
+    condition::{self, ACCEPTED, AVAILABLE, DEGRADED, DRAINING, READY, RECONCILING, STALLED, UNREACHABLE},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::SignedDuration};
 
 use super::{
     super::{
+        health::{Aspect, KINDS},
         offers::{Offers, Refused, RefusedReason},
         standing::{Leaving, Standing},
         status::*,
@@ -18,13 +19,22 @@ fn alive() -> Pulse {
 }
 
 fn findings(standing: &Standing) -> Findings<'_> {
-    Findings { standing, pulse: alive(), offers: None, summary: None, token: None, has_namespace: true }
+    Findings {
+        standing,
+        pulse: alive(),
+        offers: None,
+        aspects: Vec::new(),
+        summary: None,
+        token: None,
+        has_namespace: true,
+    }
 }
 
 fn all_standings() -> Vec<Standing> {
     vec![
         Standing::Leaving(Leaving::Revoking),
         Standing::Leaving(Leaving::Emptying("x".to_owned())),
+        Standing::Leaving(Leaving::Settling(Some(2))),
         Standing::Leaving(Leaving::Failed("x".to_owned())),
         Standing::AwaitingApproval,
         Standing::NamespaceTaken { namespace: "cn-m".to_owned(), whose: "x".to_owned() },
@@ -38,6 +48,7 @@ fn all_standings() -> Vec<Standing> {
         Standing::Silent("2026".to_owned()),
         Standing::NotReported,
         Standing::NoOffer(Vec::new()),
+        Standing::Draining,
         Standing::Cordoned,
         Standing::Ready,
     ]
@@ -67,6 +78,23 @@ fn conditions_that_no_longer_hold_are_taken_away() {
     node.status = Some(build(&node, findings(&stalled), now()));
     let status = build(&node, findings(&Standing::Ready), now());
     assert!(status.conditions.iter().all(|c| c.type_ != STALLED && c.type_ != RECONCILING));
+}
+
+#[test]
+fn what_is_wrong_with_a_member_is_there_only_while_it_is() {
+    let (mut node, _) = node("m");
+    let aspect = |kind, reason| Aspect { kind, reason, message: "a sentence".to_owned() };
+    let aspects =
+        vec![aspect(UNREACHABLE, "HeartbeatLost"), aspect(DEGRADED, "NodesAway"), aspect(DRAINING, "Draining")];
+    node.status = Some(build(&node, Findings { aspects, ..findings(&Standing::Ready) }, now()));
+    let held = |node: &ComputeNode| {
+        let conditions = node.status.as_ref().unwrap().conditions.clone();
+        conditions.into_iter().filter(|c| KINDS.contains(&c.type_.as_str())).map(|c| c.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(held(&node), ["HeartbeatLost", "NodesAway", "Draining"]);
+    let aspects = vec![aspect(DEGRADED, "NoSandbox")];
+    node.status = Some(build(&node, Findings { aspects, ..findings(&Standing::Ready) }, now()));
+    assert_eq!(held(&node), ["NoSandbox"]);
 }
 
 #[test]

@@ -178,6 +178,7 @@ pub struct Case<'a> {
     pub no_room: Option<Shortage>,
     pub gives_way_to: Option<String>,
     pub silent: bool,
+    pub drain: Option<u64>,
     pub tether: Tether,
 }
 
@@ -195,6 +196,7 @@ impl<'a> Case<'a> {
             no_room: None,
             gives_way_to: None,
             silent: false,
+            drain: None,
             tether: unfenced(),
         }
     }
@@ -214,6 +216,7 @@ impl<'a> Case<'a> {
             no_room: self.no_room,
             gives_way_to: self.gives_way_to,
             member_silent: self.silent,
+            drain: self.drain.map(at),
             tether: self.tether,
             chain: self.chain,
             rules: &rules,

@@ -86,6 +86,8 @@ pub struct World {
     pub lies: bool,
     /// Member `home` neither hears nor answers; what runs there runs on.
     pub silent: bool,
+    /// Until when work on member `home` is waited for, in Unix milliseconds, if that is being emptied.
+    pub drain: Option<u64>,
 }
 
 impl World {
@@ -103,6 +105,7 @@ impl World {
             hubs: [Memory::default(), Memory::default()],
             lies: false,
             silent: false,
+            drain: None,
         };
         world.sync(0);
         world.sync(1);
@@ -118,7 +121,7 @@ impl World {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(i64::try_from(self.now_ms).unwrap()).unwrap()
+        millis(self.now_ms)
     }
 
     pub(super) fn chain_time(&self) -> u64 {
@@ -186,6 +189,7 @@ impl World {
             no_room: None,
             gives_way_to: None,
             member_silent: false,
+            drain: self.drain.filter(|_| attempt.as_ref().is_some_and(|a| a.member == "home")).map(millis),
             tether: super::fixtures::unfenced(),
             chain,
             rules: &rules,
@@ -340,6 +344,10 @@ impl World {
             assert!(spent <= budget, "{spent} spent of a budget of {budget}");
         }
     }
+}
+
+fn millis(ms: u64) -> Timestamp {
+    Timestamp::from_millisecond(i64::try_from(ms).unwrap()).unwrap()
 }
 
 /// A moment as objects keep it.

@@ -25,6 +25,7 @@ enum Event {
     RaiseBudget,
     StartClosing,
     Silence(bool),
+    Drain(Option<u64>),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -42,6 +43,7 @@ fn event() -> impl Strategy<Value = Event> {
         8 => Just(Event::Mine),
         1 => any::<bool>().prop_map(Event::Suspend),
         2 => any::<bool>().prop_map(Event::Silence),
+        2 => prop_oneof![Just(None), Just(Some(0)), Just(Some(30_000))].prop_map(Event::Drain),
         1 => Just(Event::Deposit),
         1 => Just(Event::RaiseBudget),
         1 => prop_oneof![9 => Just(Event::Mine), 2 => Just(Event::Cancel), 1 => Just(Event::StartClosing)],
@@ -66,13 +68,14 @@ fn happen(world: &mut World, event: &Event) {
         }),
         Event::StartClosing => world.start_closing(),
         Event::Silence(silent) => world.silent = silent,
+        Event::Drain(within) => world.drain = within.map(|ms| world.now_ms + ms),
     }
     world.check();
 }
 
 /// Everybody does what they should from now on.
 fn play_fair(world: &mut World, rounds: usize) {
-    world.silent = false;
+    (world.silent, world.drain) = (false, None);
     for _ in 0..rounds {
         world.tick(2_000);
         world.agent(Move::Go);
