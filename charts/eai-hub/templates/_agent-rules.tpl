@@ -24,6 +24,9 @@ don't have, so it needs neither `escalate` nor `bind`), and a policy refuses any
 - apiGroups: [artifacts.eai.network]
   resources: [assignments/log, assignments/outputs]
   verbs: [create, update]
+- apiGroups: [artifacts.eai.network]
+  resources: [assignments/checkpoint]
+  verbs: [create, get, update]
 {{- end }}
 
 {{/* The same as a CEL list of maps. */}}

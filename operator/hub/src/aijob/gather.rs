@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eai_api::{
     AIJob, Assignment, ComputeNode,
     aijob::{Attempt, GaveWay},
+    artifact::CheckpointArtifact,
     condition::{self, AVAILABLE},
 };
 use eai_chain::LeaseId;
@@ -14,9 +15,9 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::{
     apply::current_assignment,
-    build::{ChainNews, Sight},
+    build::{ChainNews, Sight, checkpoints},
 };
-use crate::{hub::Hub, placement};
+use crate::{artifacts::has_checkpoint, hub::Hub, placement};
 
 /// Everything that matters to a job, at one moment.
 pub struct Gathered {
@@ -32,11 +33,13 @@ pub struct Gathered {
     pub no_room: Option<Shortage>,
     /// Whether its member can't hear what is wanted.
     pub member_silent: bool,
+    /// Checkpoints that the member reports, that aren't on record, and that this hub has.
+    pub stored: Vec<CheckpointArtifact>,
     /// What is known from the chain.
     pub chain: ChainNews,
 }
 
-/// Reads it, from memory alone.
+/// Reads it, from memory alone but for checkpoints that a member says are new: these are looked for on the disk.
 pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
     let attempt = job.status.as_ref().and_then(|s| s.attempt.as_ref());
     let assignment = attempt.and_then(|attempt| current_assignment(hub, job, attempt));
@@ -47,9 +50,22 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         chain: chain(hub, job, attempt.and_then(|a| a.lease.id.parse().ok())),
         member_silent: attempt.and_then(|a| hub.world.member(&a.member)).is_some_and(|node| is_silent(&node)),
         gives_way_to: attempt.and_then(|attempt| claimant(hub, job, attempt, now)),
+        stored: attempt.zip(assignment.as_deref()).map(|(a, of)| stored(hub, job, a, of)).unwrap_or_default(),
         no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
         assignment,
     }
+}
+
+/// Those of the checkpoints that `assignment` reports anew that this hub has. A member's word alone is worth nothing: it
+/// would be paid for it.
+fn stored(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: &Assignment) -> Vec<CheckpointArtifact> {
+    let (Some(status), Some(report)) = (&job.status, &assignment.status) else { return Vec::new() };
+    let uid = job.metadata.uid.as_deref().unwrap_or_default();
+    let within = |told: &CheckpointArtifact| told.index < job.spec.completions;
+    let root = &hub.ctx.config.artifacts_dir;
+    let there = |told: &CheckpointArtifact| has_checkpoint(root, uid, attempt.epoch, told);
+    let new = checkpoints::unknown(status, attempt, &report.checkpoints);
+    new.into_iter().filter(|told| job.spec.checkpoint.is_some() && within(told) && there(told)).cloned().collect()
 }
 
 /// The job that `attempt` gives way to, while that still waits and the room is kept for it.

@@ -93,6 +93,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         no_room: gathered.no_room,
         gives_way_to: gathered.gives_way_to,
         member_silent: gathered.member_silent,
+        stored: gathered.stored,
         chain: gathered.chain,
         rules: &hub.rules,
         now,

@@ -19,7 +19,7 @@ use super::{
     discovery,
     error::Refusal,
     identity::{HeaderNames, Identity},
-    path::{self, Artifact, Owner, Target},
+    path::{self, Artifact, Owner, Target, What},
     serve_quote, serve_read, serve_write,
     store::Store,
 };
@@ -119,6 +119,10 @@ impl App {
             (Owner::Assignment, Method::PUT | Method::POST) => {
                 let query = query(&parts.uri)?;
                 serve_write::serve(self, who, artifact, query, &parts.headers, body).await
+            }
+            (Owner::Assignment, method @ (Method::GET | Method::HEAD)) if artifact.what == What::Checkpoint => {
+                let query = query(&parts.uri)?;
+                serve_read::serve_checkpoint(self, who, artifact, query, &method, &parts.headers).await
             }
             (Owner::AIJob, _) => Err(Refusal::method_not_allowed("logs and outputs of an AIJob can only be read")),
             (Owner::Assignment, _) => {

@@ -13,11 +13,13 @@ use super::error::json_response;
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// (resource, subresource, kind, verbs).
-const RESOURCES: [(&str, &str, &str, &[&str]); 4] = [
+const RESOURCES: [(&str, &str, &str, &[&str]); 6] = [
     ("aijobs", "log", "Log", &["get"]),
     ("aijobs", "outputs", "Output", &["get"]),
+    ("aijobs", "checkpoint", "Checkpoint", &["get"]),
     ("assignments", "log", "Log", &["create", "update"]),
     ("assignments", "outputs", "Output", &["create", "update"]),
+    ("assignments", "checkpoint", "Checkpoint", &["create", "get", "update"]),
 ];
 
 /// Quotes: asked for by POST, and not kept.

@@ -19,13 +19,13 @@ pub enum Target {
     OpenApiV2,
     /// `/openapi/v3`.
     OpenApiV3,
-    /// A log or an output.
+    /// A log, an output or a checkpoint.
     Artifact(Artifact),
     /// Quotes for jobs of a namespace.
     Quotes(String),
 }
 
-/// A log or an output of a job or an attempt.
+/// A log, an output or a checkpoint of a job or an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     /// The namespace.
@@ -43,7 +43,7 @@ pub struct Artifact {
 pub enum Owner {
     /// A vendor's AIJob: read.
     AIJob,
-    /// A member's Assignment: written.
+    /// A member's Assignment: written; of a checkpoint also read, to go on from it.
     Assignment,
 }
 
@@ -54,6 +54,8 @@ pub enum What {
     Log,
     /// A named output of one completion.
     Output(String),
+    /// The last checkpoint of one completion.
+    Checkpoint,
 }
 
 /// The query of a read.
@@ -102,6 +104,7 @@ pub fn parse(path: &str) -> Option<Target> {
             };
             let what = match rest {
                 ["log"] => What::Log,
+                ["checkpoint"] => What::Checkpoint,
                 ["outputs", output] if is_label(output) => What::Output((*output).to_owned()),
                 _ => return None,
             };

@@ -15,7 +15,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    Said, keep, meter,
+    Said, checkpoints, keep, meter,
     money::{longest_run_ms, most_runs, most_tries},
     plan::{Plan, Wish},
     rules::MOST_DISRUPTIONS,
@@ -90,6 +90,7 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     attempt.lease.hold = spending::hold_now(s, &attempt);
     record_paid(s, &mut attempt);
     record_report(s, plan);
+    checkpoints::acknowledge(s, plan, &attempt);
     let stop = stop(s, &attempt);
     if let Some(outcome) = ended(s, &attempt, stop) {
         finish(s, plan, attempt, outcome);
@@ -269,8 +270,10 @@ fn outcome(result: AttemptResult, reason: &str, message: &str) -> Outcome {
 fn finish(s: &Situation<'_>, plan: &mut Plan, mut attempt: Attempt, outcome: Outcome) {
     attempt.observed = attempt.observed.stopped(meter::until(&attempt, s.now_ms()));
     if outcome.result == AttemptResult::Lost {
-        // The vendor has nothing to show for it, so it isn't charged beyond what vouchers paid already.
-        attempt.usage_ms = attempt.usage_ms.min(affordable(attempt.rate, attempt.lease.paid).0);
+        // The vendor has nothing to show for it but its last checkpoint, so it isn't charged beyond that, or beyond what
+        // vouchers paid already.
+        let saved = checkpoints::usage_saved(&plan.status, &attempt, s.job.spec.completions);
+        attempt.usage_ms = attempt.usage_ms.min(affordable(attempt.rate, attempt.lease.paid).0.max(saved));
     }
     let report = s.assignment.and_then(|a| a.status.as_ref());
     plan.status.exit_code = report.and_then(|r| r.exit_code);

@@ -17,6 +17,7 @@
 //! - a bill is never above the hold;
 //! - a new attempt begins only when the old one's lease is closed and its member has said that the work ended.
 
+pub mod checkpoints;
 mod conclude;
 mod idle;
 mod live;

@@ -41,9 +41,20 @@ pub struct Api {
     pub asked: Arc<Mutex<Vec<String>>>,
     /// Whether it answers at all.
     pub up: Arc<Mutex<bool>>,
+    /// The Assignment.
+    pub assignment: Arc<Mutex<Value>>,
 }
 
 impl Api {
+    /// Begins with the usual Assignment and changes its workload, or what the hub noted.
+    pub fn set(&self, change: impl FnOnce(&mut Value, &mut Value)) {
+        let mut made = assignment();
+        let mut acknowledged = json!({});
+        change(&mut made["spec"]["workload"], &mut acknowledged);
+        made["spec"]["acknowledged"] = acknowledged;
+        *self.assignment.lock().unwrap() = made;
+    }
+
     fn client(&self) -> Client {
         let api = self.clone();
         let service = tower::service_fn(move |request: Request<kube::client::Body>| {
@@ -76,7 +87,7 @@ impl Api {
                     "metadata": { "name": "digits", "namespace": "research", "uid": UID } }] }),
             ),
             path if path == format!("/apis/eai.network/v1alpha1/namespaces/cn-m/assignments/{UID}-g1-a1") => {
-                (200, assignment())
+                (200, self.assignment.lock().unwrap().clone())
             }
             _ => (404, json!({ "kind": "Status", "code": 404, "message": "not found", "reason": "NotFound" })),
         }
@@ -106,7 +117,8 @@ impl Api {
 
 fn workload() -> Value {
     json!({ "image": format!("registry.example.com/a@sha256:{}", "0".repeat(64)), "cpuMillis": 1000, "memoryBytes": 1024,
-        "completions": 2, "parallelism": 1, "maxDurationSeconds": 60,
+        "completions": 2, "parallelism": 1, "maxDurationSeconds": 60, "checkpoint": { "maxBytes": 100 },
+        "restore": [{ "index": 1, "epoch": { "generation": 1, "attempt": 0 } }],
         "outputs": [{ "name": "model", "path": "model.bin", "maxBytes": 100 }] })
 }
 
@@ -149,6 +161,7 @@ impl World {
             allowed: Arc::new(Mutex::new(allowed.into())),
             asked: Arc::default(),
             up: Arc::new(Mutex::new(true)),
+            assignment: Arc::new(Mutex::new(assignment())),
         };
         let client = api.client();
         let app = App {

@@ -3,6 +3,7 @@
 use eai_api::{
     AIJob, AIJobStatus, Assignment, AssignmentSpec, AssignmentStatus,
     aijob::{AIJobSpec, Attempt, Lease, LeaseState},
+    artifact::CheckpointArtifact,
     assignment::{AssignmentPhase, JobRef, Workload},
 };
 use eai_chain::{HubId, NamespaceId, OpenOutcome, Opened, SettleOutcome, Settled, TxHash};
@@ -133,6 +134,8 @@ pub fn assignment(job: &AIJob, when: u64) -> Assignment {
                 max_duration_seconds: job.spec.max_duration_seconds,
                 failure_policy: job.spec.failure_policy.clone(),
                 success_policy: job.spec.success_policy.clone(),
+                checkpoint: job.spec.checkpoint.clone(),
+                restore: Vec::new(),
             },
             class: attempt.class.clone(),
             rate: attempt.rate,
@@ -169,6 +172,7 @@ pub struct Case<'a> {
     pub no_room: Option<Shortage>,
     pub gives_way_to: Option<String>,
     pub silent: bool,
+    pub stored: Vec<CheckpointArtifact>,
 }
 
 impl<'a> Case<'a> {
@@ -185,6 +189,7 @@ impl<'a> Case<'a> {
             no_room: None,
             gives_way_to: None,
             silent: false,
+            stored: Vec::new(),
         }
     }
 
@@ -203,6 +208,7 @@ impl<'a> Case<'a> {
             no_room: self.no_room,
             gives_way_to: self.gives_way_to,
             member_silent: self.silent,
+            stored: self.stored,
             chain: self.chain,
             rules: &rules,
             now: at(self.now),

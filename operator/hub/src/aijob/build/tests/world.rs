@@ -186,6 +186,7 @@ impl World {
             no_room: None,
             gives_way_to: None,
             member_silent: false,
+            stored: Vec::new(),
             chain,
             rules: &rules,
             now: self.now(),
