@@ -23,13 +23,16 @@ const SOON: Duration = Duration::from_secs(1);
 /// For how long work that was asked to go is given to leave a last checkpoint, within the grace that its pod has.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 
+/// How often work that is over is looked at again when that fails.
+const TRIES: u32 = 5;
+
 /// How far the work of a pod is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// It runs.
     Running,
-    /// It was asked to go, and may leave one more checkpoint.
-    Leaving,
+    /// It was asked to go, at this time in Unix seconds, and may leave one more checkpoint.
+    Leaving(i64),
     /// It has ended: there will be no other.
     Over,
     /// Its pod can't be read any more.
@@ -57,29 +60,46 @@ pub async fn save(
     uploads: Arc<Semaphore>,
     tell: impl Fn(CheckpointArtifact),
 ) {
-    let mut seen = String::new();
+    let (mut seen, mut failures) = (String::new(), 0);
     let mut leaving: Option<tokio::time::Instant> = None;
     loop {
         let life = (keeper.life)();
         if life == Life::Gone {
             return;
         }
-        if life == Life::Leaving {
+        let found = look(&keeper, &mut seen, &hub, &target, &uploads).await;
+        let later = matches!(found, Found::Later);
+        match found {
+            Found::Gone => return,
+            Found::Saved(artifact) => {
+                keeper.known = Some(artifact.clone());
+                tell(artifact);
+            }
+            Found::Nothing | Found::Later => {}
+        }
+        if matches!(life, Life::Leaving(_)) {
             leaving.get_or_insert_with(tokio::time::Instant::now);
         }
-        let saved = match look(&keeper, &mut seen, &hub, &target, &uploads).await {
-            Ok(saved) => saved,
-            Err(Ended) => return,
-        };
-        if let Some(artifact) = &saved {
-            keeper.known = Some(artifact.clone());
-            tell(artifact.clone());
-        }
-        let last = leaving.is_some_and(|since| saved.is_some() || since.elapsed() >= LAST_WORDS);
-        if life == Life::Over || last {
+        failures = if later { failures + 1 } else { 0 };
+        if is_last(life, &seen, later && failures < TRIES, leaving.map(|since| since.elapsed())) {
             return;
         }
         pause(&keeper, life).await;
+    }
+}
+
+/// Whether there is nothing to look for any more. `seen` is the mark of what the hub has, `again` whether this look is to be
+/// made again, and `leaving` for how long the work has been about to go.
+fn is_last(life: Life, seen: &str, again: bool, leaving: Option<Duration>) -> bool {
+    match life {
+        Life::Gone => true,
+        Life::Running => false,
+        Life::Over => !again,
+        // What was written since it was asked to go is what it saved for that.
+        Life::Leaving(since) => {
+            let written = seen.rsplit_once('-').and_then(|(_, at)| at.split_once('.')?.0.parse::<i64>().ok());
+            leaving.is_some_and(|for_| for_ >= LAST_WORDS) || (!again && written.is_some_and(|at| at >= since))
+        }
     }
 }
 
@@ -88,63 +108,71 @@ async fn pause(keeper: &Keeper, life: Life) {
     let until = tokio::time::Instant::now() + Duration::from_secs(u64::from(keeper.wanted.every_seconds));
     loop {
         tokio::time::sleep(SOON).await;
-        let changed = (keeper.life)() != life || life == Life::Leaving;
+        let changed = (keeper.life)() != life || life != Life::Running;
         if changed || tokio::time::Instant::now() >= until {
             return;
         }
     }
 }
 
-/// The pod is gone, and what it held.
+/// What a look came to.
+enum Found {
+    /// A new checkpoint, which the hub has now.
+    Saved(CheckpointArtifact),
+    /// None that is new.
+    Nothing,
+    /// It couldn't be read, or was replaced meanwhile.
+    Later,
+    /// The pod is gone, and what it held.
+    Gone,
+}
+
+/// The pod is gone.
 struct Ended;
 
 /// Hands the checkpoint that is there to the hub, if it is another than `seen` and than the hub has.
-async fn look(
-    keeper: &Keeper,
-    seen: &mut String,
-    hub: &Client,
-    target: &Target,
-    uploads: &Semaphore,
-) -> Result<Option<CheckpointArtifact>, Ended> {
+async fn look(keeper: &Keeper, seen: &mut String, hub: &Client, target: &Target, uploads: &Semaphore) -> Found {
     let Keeper { holder, wanted, known, .. } = keeper;
-    let Some(mark) = ask(holder, &["mark"]).await? else { return Ok(None) };
-    let mark = String::from_utf8_lossy(&mark).into_owned();
+    let mark = match ask(holder, &["mark"]).await {
+        Ok(Some(mark)) => String::from_utf8_lossy(&mark).into_owned(),
+        Ok(None) => return Found::Later,
+        Err(Ended) => return Found::Gone,
+    };
     if mark.is_empty() || mark == *seen {
-        return Ok(None);
+        return Found::Nothing;
     }
     // A few at a time: the owner's line is shared, and every part is held in memory.
     let _turn = uploads.acquire().await;
-    let Some(stat) = ask(holder, &["stat", "--max-bytes", &wanted.max_bytes.to_string()]).await? else {
-        return Ok(None);
+    let stat = match ask(holder, &["stat", "--max-bytes", &wanted.max_bytes.to_string()]).await {
+        Ok(Some(stat)) => serde_json::from_slice::<Stat>(&stat),
+        Ok(None) => return Found::Later,
+        Err(Ended) => return Found::Gone,
     };
-    let (size, digest) = match serde_json::from_slice::<Stat>(&stat) {
-        Ok(Stat::File { size, digest }) => (size, digest),
-        other => {
-            tracing::info!(pod = holder.pod, ?other, "a checkpoint isn't kept");
-            *seen = mark;
-            return Ok(None);
-        }
+    let Ok(Stat::File { size, digest }) = stat else {
+        tracing::info!(pod = holder.pod, ?stat, "a checkpoint isn't kept");
+        *seen = mark;
+        return Found::Nothing;
     };
     if known.as_ref().is_some_and(|known| known.digest == digest) {
         *seen = mark;
-        return Ok(None);
+        return Found::Nothing;
     }
     match send(holder, Piece::Checkpoint, (size, digest), hub, target).await {
         Ok(()) => {
             *seen = mark;
             let at = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-            Ok(Some(CheckpointArtifact { index: holder.index, digest, size_bytes: size, at: Time(at) }))
+            Found::Saved(CheckpointArtifact { index: holder.index, digest, size_bytes: size, at: Time(at) })
         }
         // It was replaced while it was read: the next look finds the new one.
         Err(SendError::Restart(why)) => {
             tracing::debug!(pod = holder.pod, why, "a checkpoint is sent anew");
-            Ok(None)
+            Found::Later
         }
-        Err(SendError::Failed(Failed::Gone)) => Err(Ended),
+        Err(SendError::Failed(Failed::Gone)) => Found::Gone,
         Err(SendError::Failed(Failed::Note(why))) => {
             tracing::warn!(pod = holder.pod, why, "the hub doesn't take a checkpoint");
             *seen = mark;
-            Ok(None)
+            Found::Nothing
         }
     }
 }
@@ -213,4 +241,30 @@ async fn feed(holder: &Holder, hub: &Client, path: &str, first: &Fetched) -> Res
         offset += part.bytes.len() as u64;
     }
     inlet.finish().await.map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_look_is_the_one_after_the_work_or_its_last_words() {
+        let (before, after) = ("7-100-1500.000000001", "8-100-1600.000000000");
+        let asked = Life::Leaving(1600);
+        let soon = Some(Duration::from_secs(1));
+        for (life, seen, again, leaving, last) in [
+            (Life::Running, after, false, None, false),
+            (Life::Over, before, false, None, true),
+            (Life::Over, before, true, None, false),
+            (Life::Gone, before, true, None, true),
+            // What it had saved before isn't what it saves now.
+            (asked, before, false, soon, false),
+            (asked, "", false, soon, false),
+            (asked, after, false, soon, true),
+            (asked, after, true, soon, false),
+            (asked, before, true, Some(LAST_WORDS), true),
+        ] {
+            assert_eq!(is_last(life, seen, again, leaving), last, "{life:?} {seen} {again} {leaving:?}");
+        }
+    }
 }

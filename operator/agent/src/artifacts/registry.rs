@@ -231,14 +231,12 @@ impl Artifacts {
 
     /// How far the work of a pod is, to be asked later.
     fn life(&self, of: &PodRef) -> Arc<dyn Fn() -> Life + Send + Sync> {
-        let over = self.fact_holds(of, |fact| fact.is_some_and(|pod| pod.ended()));
-        let leaving = self.fact_holds(of, |fact| fact.is_some_and(|pod| pod.deleted_at.is_some()));
-        let gone = self.fact_holds(of, |fact| fact.is_none_or(|pod| pod.outputs != Outputs::Running));
-        Arc::new(move || match () {
-            () if gone() => Life::Gone,
-            () if over() => Life::Over,
-            () if leaving() => Life::Leaving,
-            () => Life::Running,
+        let fact = self.fact(of);
+        Arc::new(move || match fact() {
+            Some(pod) if pod.outputs != Outputs::Running => Life::Gone,
+            None => Life::Gone,
+            Some(pod) if pod.ended() => Life::Over,
+            Some(pod) => pod.asked_at.map_or(Life::Running, |at| Life::Leaving(at.as_second())),
         })
     }
 
@@ -307,12 +305,18 @@ impl Artifacts {
         of: &PodRef,
         holds: impl Fn(Option<PodFact>) -> bool + Send + Sync + 'static,
     ) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let fact = self.fact(of);
+        Arc::new(move || holds(fact()))
+    }
+
+    /// The pod as it is when asked for later; `None` once it is gone.
+    fn fact(&self, of: &PodRef) -> impl Fn() -> Option<PodFact> + Send + Sync + use<> {
         let (store, uid) = (self.0.pods.clone(), of.uid.clone());
         let key = ObjectRef::new(&of.pod).within(&self.0.clients.work_namespace);
-        Arc::new(move || {
+        move || {
             let pod = store.get(&key).filter(|pod| pod.metadata.uid.as_deref() == Some(&uid));
-            holds(pod.and_then(|pod| PodFact::read(&pod)))
-        })
+            pod.and_then(|pod| PodFact::read(&pod))
+        }
     }
 
     fn wake(&self, assignment: &str) {
