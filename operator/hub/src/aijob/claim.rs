@@ -10,15 +10,12 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     build::{
-        money,
+        checkpoints, money,
         rules::Rules,
         situation::{from_unix, unix_seconds, whole_seconds},
     },
     words::{self, Say},
 };
-
-/// How fast a member's line is taken to be, at the least, for fetching checkpoints.
-const RESTORE_BYTES_PER_SECOND: u64 = 512 << 10;
 
 /// What a claim is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +68,7 @@ pub fn claim(
 ) -> AIJobStatus {
     let mut status = job.status.clone().unwrap_or_default();
     let epoch = next_epoch(&status, rules.generation);
-    // What the work goes on from has to get there first.
-    let bytes = status.checkpoints.iter().fold(0u64, |sum, saved| sum.saturating_add(saved.size_bytes));
-    let fetch = bytes / RESTORE_BYTES_PER_SECOND;
+    let fetch = checkpoints::fetch_seconds(&status);
     let promise = u64::from(claim.start_within).saturating_add(rules.start_grace_seconds).saturating_add(fetch);
     let mut attempt = Attempt {
         epoch,

@@ -9,6 +9,15 @@ use eai_api::{
 
 use super::{plan::Plan, situation::Situation};
 
+/// How fast a member's line is taken to be at least.
+const FETCH_BYTES_PER_SECOND: u64 = 512 << 10;
+
+/// How long it may take a member to fetch what the work goes on from, before it begins.
+pub fn fetch_seconds(status: &AIJobStatus) -> u64 {
+    let bytes = status.checkpoints.iter().fold(0u64, |sum, saved| sum.saturating_add(saved.size_bytes));
+    bytes / FETCH_BYTES_PER_SECOND
+}
+
 /// Those that `reported` names, of the attempt's own, and that the job's record doesn't have yet.
 pub fn unknown<'a>(
     status: &AIJobStatus,

@@ -360,7 +360,8 @@ fn expect_run(s: &Situation<'_>, attempt: &mut Attempt) {
     } else if attempt.start_by.is_none() {
         // Between two tries of an index its member's cluster may wait.
         let between = if most_tries(&s.job.spec) > 1 { MOST_BACKOFF_SECONDS } else { 0 };
-        let seconds = s.rules.restart_seconds.saturating_add(between);
+        let fetch = checkpoints::fetch_seconds(&s.status());
+        let seconds = s.rules.restart_seconds.saturating_add(between).saturating_add(fetch);
         attempt.start_by = Some(Time(after_ms(s.now_time().0, seconds.saturating_mul(1000))));
     }
 }

@@ -119,3 +119,19 @@ fn a_checkpoint_is_new_until_it_is_on_record() {
     other.epoch = other.epoch.next();
     assert_eq!(unknown(status, &other, &[checkpoint(0, "step 1")]).len(), 1);
 }
+
+#[test]
+fn the_more_there_is_to_fetch_the_longer_a_start_may_take() {
+    let mut job =
+        saved(training(1), 40, 30_000, vec![CheckpointArtifact { size_bytes: 100 << 20, ..checkpoint(0, "a") }]);
+    let mut between = reports(assignment(&job, 2), Report::Running, 35_000);
+    between.status.as_mut().unwrap().running = 0;
+    let plan = Case::new(&job, Some(&between), 50).build();
+    assert_eq!(plan.status.attempt.unwrap().start_by, Some(time(50 + 900 + 200)), "100 MiB at 512 KiB a second");
+    let lost = reports(assignment(&job, 2), Report::Lost, 50_000);
+    job.status = Some(Case::new(&job, Some(&lost), 60).build().status);
+    let paid = closed(&job, eai("0.3"));
+    job.status = Some(Case::new(&job, Some(&lost), 62).chain(|c| c.settle = Asked::Answered(paid)).build().status);
+    let job = claimed(job, 70);
+    assert_eq!(attempt(&job).start_by, Some(time(70 + 30 + 120 + 200)));
+}
