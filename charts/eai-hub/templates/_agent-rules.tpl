@@ -25,6 +25,9 @@ don't have, so it needs neither `escalate` nor `bind`), and a policy refuses any
   resources: [assignments/log, assignments/outputs]
   verbs: [create, update]
 - apiGroups: [artifacts.eai.network]
+  resources: [assignments/checkpoint]
+  verbs: [create, get, update]
+- apiGroups: [artifacts.eai.network]
   resources: [sessions/attach]
   verbs: [get]
 {{- end }}

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    aijob::{Accelerator, EnvVar, EpochSchema, FailurePolicy, Network, OnHubLoss, Output, SuccessPolicy},
-    artifact::{LogArtifact, OutputArtifact},
+    aijob::{Accelerator, Checkpoint, EnvVar, EpochSchema, FailurePolicy, Network, OnHubLoss, Output, SuccessPolicy},
+    artifact::{CheckpointArtifact, LogArtifact, OutputArtifact, RestoreFrom},
     schema,
 };
 
@@ -187,6 +187,13 @@ pub struct Workload {
     /// When enough has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success_policy: Option<SuccessPolicy>,
+    /// What is kept of checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// The checkpoints of earlier attempts to go on from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub restore: Vec<RestoreFrom>,
 }
 
 /// The shape of a [`Sealed`] text.
@@ -292,6 +299,10 @@ pub struct AssignmentStatus {
     #[serde(default)]
     #[schemars(length(max = 1000))]
     pub outputs: Vec<OutputArtifact>,
+    /// The last checkpoint of each completion that was uploaded to the hub.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub checkpoints: Vec<CheckpointArtifact>,
 }
 
 /// Where an attempt is.

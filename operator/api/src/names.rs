@@ -61,6 +61,13 @@ pub const HUB_INFO: &str = "eai-hub-info";
 /// The directory in a work container that named outputs are written to; also in `$EAI_OUTPUT_DIR`.
 pub const OUTPUT_DIR: &str = "/eai/output";
 
+/// The directory in a work container that checkpoints are written to.
+pub const CHECKPOINT_DIR: &str = "/eai/checkpoint";
+/// The checkpoint itself, put in place there by renaming; its whole path is in `$EAI_CHECKPOINT`.
+pub const CHECKPOINT_FILE: &str = "latest";
+/// The header of an artifact that carries what the whole hashes to.
+pub const DIGEST_HEADER: &str = "eai-content-digest";
+
 /// The name of the container that does the work in a work pod.
 pub const WORK_CONTAINER: &str = "work";
 

@@ -1,4 +1,4 @@
-//! Commands run in a pod's outputs container.
+//! Commands run in the containers of ours in a work pod.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use kube::{
     Api,
     api::{AttachParams, AttachedProcess},
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::work::pods::OUTPUTS_CONTAINER;
 
@@ -40,8 +40,13 @@ impl From<kube::Error> for ExecError {
 
 /// Runs `command` in the outputs container of `pod` and returns what it wrote, at most 64 KiB.
 pub async fn answer(pods: &Api<Pod>, pod: &str, command: &[String]) -> Result<Vec<u8>, ExecError> {
+    answer_of(pods, pod, OUTPUTS_CONTAINER, command).await
+}
+
+/// The same in any of its containers.
+pub async fn answer_of(pods: &Api<Pod>, pod: &str, container: &str, command: &[String]) -> Result<Vec<u8>, ExecError> {
     let run = async {
-        let mut process = start(pods, pod, command, 16 << 10).await?;
+        let mut process = start(pods, pod, container, command, 16 << 10).await?;
         let mut bytes = Vec::new();
         if let Some(stdout) = process.stdout() {
             let mut limited = stdout.take(MAX_ANSWER);
@@ -61,7 +66,7 @@ pub struct Stream {
 
 /// Starts `command` in the outputs container of `pod`.
 pub async fn stream(pods: &Api<Pod>, pod: &str, command: &[String]) -> Result<Stream, ExecError> {
-    let mut process = start(pods, pod, command, STREAM_BUFFER).await?;
+    let mut process = start(pods, pod, OUTPUTS_CONTAINER, command, STREAM_BUFFER).await?;
     let stdout = process.stdout().ok_or_else(|| ExecError::Broken("it has no output".to_owned()))?;
     Ok(Stream { _process: process, stdout: Box::new(stdout) })
 }
@@ -76,9 +81,50 @@ impl Stream {
     }
 }
 
-async fn start(pods: &Api<Pod>, pod: &str, command: &[String], buffer: usize) -> Result<AttachedProcess, ExecError> {
+/// A command that reads what it is given.
+pub struct Inlet {
+    process: AttachedProcess,
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+/// Starts `command`, which knows how much to read, in a container of `pod`.
+pub async fn inlet(pods: &Api<Pod>, pod: &str, container: &str, command: &[String]) -> Result<Inlet, ExecError> {
     let params = AttachParams::default()
-        .container(OUTPUTS_CONTAINER)
+        .container(container)
+        .stdin(true)
+        .stdout(true)
+        .stderr(false)
+        .max_stdin_buf_size(STREAM_BUFFER);
+    let mut process = pods.exec(pod, command, &params).await?;
+    let stdin = process.stdin().ok_or_else(|| ExecError::Broken("it takes no input".to_owned()))?;
+    Ok(Inlet { process, stdin: Box::new(stdin) })
+}
+
+impl Inlet {
+    /// Gives it `bytes`.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ExecError> {
+        let written = tokio::time::timeout(TIMEOUT, self.stdin.write_all(bytes)).await;
+        let written = written.map_err(|_| ExecError::Broken("it took too long".to_owned()))?;
+        written.map_err(|error| ExecError::Broken(error.to_string()))
+    }
+
+    /// Waits until it has done with all that it was given.
+    pub async fn finish(mut self) -> Result<(), ExecError> {
+        self.stdin.flush().await.map_err(|error| ExecError::Broken(error.to_string()))?;
+        let ended = tokio::time::timeout(TIMEOUT, finish(self.process)).await;
+        ended.unwrap_or_else(|_| Err(ExecError::Broken("it took too long".to_owned())))
+    }
+}
+
+async fn start(
+    pods: &Api<Pod>,
+    pod: &str,
+    container: &str,
+    command: &[String],
+    buffer: usize,
+) -> Result<AttachedProcess, ExecError> {
+    let params = AttachParams::default()
+        .container(container)
         .stdin(false)
         .stdout(true)
         .stderr(false)

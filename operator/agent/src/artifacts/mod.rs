@@ -1,8 +1,11 @@
-//! What work leaves behind, on its way to the hub: logs while they grow, outputs when the work is over.
+//! What work leaves behind, on its way to the hub: logs while they grow, checkpoints as they come, outputs when the work is
+//! over. And checkpoints on their way back.
 //!
 //! Nothing here decides. A reconcile asks for a log to be followed or outputs to be collected, as often as it likes; a
 //! task does it once, retries for as long as the hub is away, and wakes the reconcile when it is done.
 
+mod checkpoint;
+mod download;
 mod exec;
 mod log;
 mod output;
@@ -13,9 +16,9 @@ mod spool;
 mod tests;
 mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eai_api::artifact::{LogArtifact, OutputArtifact};
+use eai_api::artifact::{CheckpointArtifact, LogArtifact, OutputArtifact};
 
 pub use log::Live;
 #[cfg(test)]
@@ -33,6 +36,10 @@ pub struct View {
     pub logs: BTreeMap<u32, LogState>,
     /// Outputs of pods whose work is over.
     pub outputs: BTreeMap<u32, Collected>,
+    /// The last checkpoints that the hub has.
+    pub checkpoints: BTreeMap<u32, CheckpointArtifact>,
+    /// Pods, by UID, whose last checkpoint was looked for after their work was over.
+    pub last_looked: BTreeSet<String>,
 }
 
 /// How far a log is.

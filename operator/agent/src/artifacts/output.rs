@@ -37,11 +37,47 @@ pub struct Holder {
 }
 
 /// Why one output isn't kept.
-enum Failed {
+pub(super) enum Failed {
     /// For good.
     Note(String),
     /// The pod is gone, and all it held.
     Gone,
+}
+
+/// What is sent.
+#[derive(Clone, Copy)]
+pub(super) enum Piece<'a> {
+    /// An output.
+    Output(&'a Output),
+    /// The checkpoint.
+    Checkpoint,
+}
+
+impl Piece<'_> {
+    /// What it is called in a log.
+    fn name(self) -> String {
+        match self {
+            Self::Output(output) => format!("output {}", output.name),
+            Self::Checkpoint => "checkpoint".to_owned(),
+        }
+    }
+
+    /// The command that reads it from `offset`.
+    fn read(self, holder: &Holder, offset: u64) -> Vec<String> {
+        let offset = offset.to_string();
+        match self {
+            Self::Output(output) => command(holder, &["read", "--offset", &offset, &output.path]),
+            Self::Checkpoint => command(holder, &["checkpoint", "read", "--offset", &offset]),
+        }
+    }
+
+    /// Where its part at `offset` goes.
+    fn path(self, target: &Target, index: u32, offset: u64, total: u64, digest: &str) -> String {
+        match self {
+            Self::Output(output) => target.output(&output.name, index, offset, total, digest),
+            Self::Checkpoint => target.checkpoint(index, offset, total, digest),
+        }
+    }
 }
 
 /// Hands all `outputs` to the hub. Those in `known` it has already.
@@ -81,7 +117,7 @@ async fn keep(holder: &Holder, output: &Output, hub: &Client, target: &Target) -
     let mut restarts = Backoff::new();
     loop {
         let (size, digest) = stat(holder, output).await?;
-        match send(holder, output, (size, digest), hub, target).await {
+        match send(holder, Piece::Output(output), (size, digest), hub, target).await {
             Ok(()) => {
                 return Ok(OutputArtifact { name: output.name.clone(), index: holder.index, digest, size_bytes: size });
             }
@@ -126,7 +162,8 @@ fn words(problem: StatProblem, output: &Output) -> String {
     }
 }
 
-enum SendError {
+/// Why something wasn't sent.
+pub(super) enum SendError {
     /// Begin anew: what was sent and what the hub expected don't fit.
     Restart(String),
     /// It can't be kept.
@@ -134,24 +171,24 @@ enum SendError {
 }
 
 /// Sends the file, going on where it was when the hub was away or the connection to the pod broke off.
-async fn send(
+pub(super) async fn send(
     holder: &Holder,
-    output: &Output,
+    piece: Piece<'_>,
     (size, digest): (u64, Digest),
     hub: &Client,
     target: &Target,
 ) -> Result<(), SendError> {
     let text = digest.to_string();
-    let path = |offset| target.output(&output.name, holder.index, offset, size, &text);
+    let path = |offset| piece.path(target, holder.index, offset, size, &text);
     let mut hash = Sha256::new();
     let mut offset = 0;
     let mut backoff = Backoff::new();
     loop {
-        let mut stream = match exec::stream(&holder.pods, &holder.pod, &read_command(holder, output, offset)).await {
+        let mut stream = match exec::stream(&holder.pods, &holder.pod, &piece.read(holder, offset)).await {
             Ok(stream) => stream,
             Err(ExecError::Gone) => return Err(SendError::Failed(Failed::Gone)),
             Err(error) => {
-                tracing::info!(pod = holder.pod, %error, "an output can't be read now");
+                tracing::info!(pod = holder.pod, %error, "{} can't be read now", piece.name());
                 if (holder.gone)() {
                     return Err(SendError::Failed(Failed::Gone));
                 }
@@ -195,11 +232,7 @@ async fn put(hub: &Client, path: &str, part: Vec<u8>) -> Result<(), SendError> {
     }
 }
 
-fn read_command(holder: &Holder, output: &Output, offset: u64) -> Vec<String> {
-    command(holder, &["read", "--offset", &offset.to_string(), &output.path])
-}
-
-fn command(holder: &Holder, words: &[&str]) -> Vec<String> {
+pub(super) fn command(holder: &Holder, words: &[&str]) -> Vec<String> {
     let program = [holder.binary.as_str(), "outputs"];
     program.iter().chain(words).map(|word| (*word).to_owned()).collect()
 }

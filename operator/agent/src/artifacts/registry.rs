@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use eai_api::{Assignment, aijob::Output, artifact::OutputArtifact};
+use eai_api::{
+    Assignment,
+    aijob::{Checkpoint, Output},
+    artifact::{CheckpointArtifact, OutputArtifact},
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
@@ -19,13 +23,15 @@ use tokio::{
 };
 
 use super::{
-    LogState, View, exec,
+    LogState, View,
+    checkpoint::{self, Keeper, Life},
+    exec,
     log::{self, Live, Progress, Source},
     output::{self, Holder},
     spool::Spool,
     upload::Target,
 };
-use crate::work::pods::{Outputs, PodFact};
+use crate::work::pods::{Outputs, PodFact, Restore};
 
 /// Files uploaded at once: each holds a part in memory.
 const UPLOADS: usize = 2;
@@ -73,6 +79,10 @@ struct Entry {
     live: HashMap<u32, Live>,
     /// Pods whose outputs are being collected.
     collecting: HashMap<String, Task>,
+    /// Pods whose checkpoints are being kept.
+    saving: HashMap<String, Task>,
+    /// Pods whose checkpoint is being put back.
+    restoring: HashMap<String, Task>,
 }
 
 /// A task that ends with whoever holds it.
@@ -178,20 +188,83 @@ impl Artifacts {
 
     async fn collect_task(self, of: PodRef, outputs: Vec<Output>, known: Vec<OutputArtifact>) {
         let clients = &self.0.clients;
-        let holder = Holder {
-            pods: self.pods(),
-            pod: of.pod.clone(),
-            pod_uid: of.uid.clone(),
-            index: of.index,
-            binary: clients.agent_binary.clone(),
-            gone: self.fact_holds(&of, |fact| fact.is_none_or(|pod| pod.outputs != Outputs::Running)),
-        };
+        let holder = self.holder(&of);
         let uploads = Arc::clone(&self.0.uploads);
         let collected = output::collect(holder, outputs, known, clients.hub.clone(), self.target(&of), uploads).await;
         if let Some(entry) = self.entries().get_mut(&of.assignment) {
             entry.view.outputs.insert(of.index, collected);
         }
         self.wake(&of.assignment);
+    }
+
+    /// Keeps the checkpoints of a pod's work, until that is over; unless it is being done. Of `known` the hub has it.
+    pub fn save(&self, of: &PodRef, wanted: &Checkpoint, known: Option<&CheckpointArtifact>) {
+        let mut entries = self.entries();
+        let entry = entries.entry(of.assignment.clone()).or_default();
+        if entry.saving.contains_key(&of.uid) || entry.view.last_looked.contains(&of.uid) {
+            return;
+        }
+        let task = tokio::spawn(self.clone().save_task(of.clone(), wanted.clone(), known.cloned()));
+        entry.saving.insert(of.uid.clone(), Task(task));
+    }
+
+    async fn save_task(self, of: PodRef, wanted: Checkpoint, known: Option<CheckpointArtifact>) {
+        let clients = &self.0.clients;
+        let keeper = Keeper { holder: self.holder(&of), wanted, life: self.life(&of), known };
+        let tell = |artifact: CheckpointArtifact| {
+            if let Some(entry) = self.entries().get_mut(&of.assignment) {
+                entry.view.checkpoints.insert(of.index, artifact);
+            }
+            self.wake(&of.assignment);
+        };
+        let uploads = Arc::clone(&self.0.uploads);
+        checkpoint::save(keeper, clients.hub.clone(), self.target(&of), uploads, tell).await;
+        if let Some(entry) = self.entries().get_mut(&of.assignment) {
+            entry.view.last_looked.insert(of.uid.clone());
+        }
+        self.wake(&of.assignment);
+    }
+
+    /// Puts the checkpoint that a pod goes on from into it, if there is one, and lets its work begin; unless that is being
+    /// done.
+    pub fn restore(&self, of: &PodRef) {
+        let mut entries = self.entries();
+        let entry = entries.entry(of.assignment.clone()).or_default();
+        if entry.restoring.get(&of.uid).is_none_or(|task| task.0.is_finished()) {
+            let task = tokio::spawn(self.clone().restore_task(of.clone()));
+            entry.restoring.insert(of.uid.clone(), Task(task));
+        }
+    }
+
+    async fn restore_task(self, of: PodRef) {
+        let gone = self.fact_holds(&of, |fact| fact.is_none_or(|pod| pod.restore != Restore::Running));
+        let holder = Holder { gone, ..self.holder(&of) };
+        checkpoint::restore(holder, self.0.clients.hub.clone(), self.target(&of)).await;
+        // The news of the container's end takes a moment; then it is tried again if it hasn't ended.
+        tokio::time::sleep(LETTING_GO).await;
+        self.wake(&of.assignment);
+    }
+
+    /// How far the work of a pod is, to be asked later.
+    fn life(&self, of: &PodRef) -> Arc<dyn Fn() -> Life + Send + Sync> {
+        let fact = self.fact(of);
+        Arc::new(move || match fact() {
+            Some(pod) if pod.outputs != Outputs::Running => Life::Gone,
+            None => Life::Gone,
+            Some(pod) if pod.ended() => Life::Over,
+            Some(pod) => pod.asked_at.map_or(Life::Running, |at| Life::Leaving(at.as_second())),
+        })
+    }
+
+    fn holder(&self, of: &PodRef) -> Holder {
+        Holder {
+            pods: self.pods(),
+            pod: of.pod.clone(),
+            pod_uid: of.uid.clone(),
+            index: of.index,
+            binary: self.0.clients.agent_binary.clone(),
+            gone: self.fact_holds(of, |fact| fact.is_none_or(|pod| pod.outputs != Outputs::Running)),
+        }
     }
 
     /// Tells a pod's outputs container to end, so that the pod does.
@@ -248,12 +321,18 @@ impl Artifacts {
         of: &PodRef,
         holds: impl Fn(Option<PodFact>) -> bool + Send + Sync + 'static,
     ) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let fact = self.fact(of);
+        Arc::new(move || holds(fact()))
+    }
+
+    /// The pod as it is when asked for later; `None` once it is gone.
+    fn fact(&self, of: &PodRef) -> impl Fn() -> Option<PodFact> + Send + Sync + use<> {
         let (store, uid) = (self.0.pods.clone(), of.uid.clone());
         let key = ObjectRef::new(&of.pod).within(&self.0.clients.work_namespace);
-        Arc::new(move || {
+        move || {
             let pod = store.get(&key).filter(|pod| pod.metadata.uid.as_deref() == Some(&uid));
-            holds(pod.and_then(|pod| PodFact::read(&pod)))
-        })
+            pod.and_then(|pod| PodFact::read(&pod))
+        }
     }
 
     fn wake(&self, assignment: &str) {

@@ -110,6 +110,9 @@ fn paths_are_those_of_the_aggregated_api() {
     assert_eq!(target().log(3, 7, "sha256:x"), format!("{base}/log?index=3&total=7&digest=sha256:x"));
     let output = target().output("model", 3, 5, 7, "sha256:x");
     assert_eq!(output, format!("{base}/outputs/model?index=3&offset=5&total=7&digest=sha256:x"));
+    let checkpoint = target().checkpoint(3, 5, 7, "sha256:x");
+    assert_eq!(checkpoint, format!("{base}/checkpoint?index=3&offset=5&total=7&digest=sha256:x"));
+    assert_eq!(target().checkpoint_of(3), format!("{base}/checkpoint?index=3"));
 }
 
 #[tokio::test]

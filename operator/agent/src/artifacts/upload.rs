@@ -61,6 +61,16 @@ impl Target {
         format!("{}/outputs/{name}?index={index}&offset={offset}&total={total}&digest={digest}", self.base())
     }
 
+    /// The path of a part of a checkpoint.
+    pub fn checkpoint(&self, index: u32, offset: u64, total: u64, digest: &str) -> String {
+        format!("{}&offset={offset}&total={total}&digest={digest}", self.checkpoint_of(index))
+    }
+
+    /// The path of the checkpoint that a pod of `index` goes on from.
+    pub fn checkpoint_of(&self, index: u32) -> String {
+        format!("{}/checkpoint?index={index}", self.base())
+    }
+
     fn base(&self) -> String {
         let Self { namespace, assignment } = self;
         format!("/apis/{ARTIFACTS_GROUP}/{VERSION}/namespaces/{namespace}/assignments/{assignment}")

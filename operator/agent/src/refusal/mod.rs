@@ -105,13 +105,14 @@ fn refuse(reason: Reason, message: impl Into<String>) -> Result<(), Refusal> {
 
 /// Judges the Assignment called `name`.
 pub fn judge(name: &str, spec: &AssignmentSpec, terms: Terms) -> Verdict {
-    let checks: [&dyn Fn() -> Result<(), Refusal>; 12] = [
+    let checks: [&dyn Fn() -> Result<(), Refusal>; 13] = [
         &|| owner::identity(name, spec),
         &|| owner::generation(spec, terms),
         &|| image::image(&spec.workload, terms),
         &|| shape::counts(&spec.workload),
         &|| shape::policies(&spec.workload),
         &|| shape::outputs(&spec.workload, terms),
+        &|| shape::checkpoint(&spec.workload, terms),
         &|| env::environment(&spec.workload),
         &|| owner::price(spec, terms),
         &|| owner::resources(&spec.workload, terms),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use eai_api::assignment::Workload;
 
 use super::{Reason, Refusal, Terms, refuse};
+use crate::work::build::pod::checkpoint_volume;
 
 /// The most completions, and the most artifacts of a kind, that an Assignment's status can list.
 const MAX_LISTED: u64 = 1000;
@@ -66,6 +67,23 @@ pub(super) fn outputs(workload: &Workload, terms: Terms) -> Result<(), Refusal> 
     let limit = terms.config.limits.output_bytes();
     if bytes > limit {
         return refuse(Reason::AboveLimit, format!("outputs: {bytes} bytes in all; the owner allows {limit}"));
+    }
+    Ok(())
+}
+
+/// Checkpoints are of a size and come as often as the owner can bear.
+pub(super) fn checkpoint(workload: &Workload, terms: Terms) -> Result<(), Refusal> {
+    let Some(checkpoint) = &workload.checkpoint else { return Ok(()) };
+    if checkpoint.max_bytes == 0 || !(10..=86_400).contains(&checkpoint.every_seconds) {
+        let text = "checkpoint: maxBytes must be at least 1 and everySeconds from 10 to 86400";
+        return refuse(Reason::BadShape, text);
+    }
+    let (asked, limit) = (checkpoint_volume(checkpoint), terms.config.limits.output_bytes().saturating_add(1 << 20));
+    if asked > limit {
+        return refuse(
+            Reason::AboveLimit,
+            format!("checkpoint.maxBytes: {}, twice, is more than the owner allows ({limit})", checkpoint.max_bytes),
+        );
     }
     Ok(())
 }

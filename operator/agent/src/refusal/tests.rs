@@ -258,6 +258,18 @@ fn outputs_that_leave_their_directory_or_cannot_be_listed_are_refused() {
 }
 
 #[test]
+fn checkpoints_that_the_owner_has_no_room_for_are_refused() {
+    let with =
+        |max_bytes: u64, every: u32| refused(json!({ "checkpoint": { "maxBytes": max_bytes, "everySeconds": every } }));
+    assert_eq!((with(1, 10), with(5 << 30, 86_400)), (None, None));
+    assert_eq!(
+        (with(0, 60), with(1, 9), with(1, 86_401)),
+        (Some(Reason::BadShape), Some(Reason::BadShape), Some(Reason::BadShape))
+    );
+    assert_eq!((with((5 << 30) + 1, 60), with(u64::MAX, 60)), (Some(Reason::AboveLimit), Some(Reason::AboveLimit)));
+}
+
+#[test]
 fn environments_that_cannot_be_handed_over_are_refused() {
     let with = |env: serde_json::Value| refused(json!({ "env": env }));
     for name in ["", "1A", "A-B", "A B", "A=B", "Ä", "A\0", "EAI_OUTPUT_DIR", "EAI_", &"A".repeat(129)] {

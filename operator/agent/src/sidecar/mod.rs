@@ -3,14 +3,18 @@
 //! It shares with the work the directory of outputs, read-only, and nothing else. It waits on a socket of its own for
 //! `outputs done`; the agent reads files through `outputs stat` and `outputs read`, which it runs in the same container.
 
+mod checkpoint;
 mod read;
 #[cfg(test)]
 mod tests;
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
 
 use clap::Subcommand;
-use eai_api::names::OUTPUT_DIR;
+use eai_api::names::{CHECKPOINT_DIR, OUTPUT_DIR};
 use tokio::{
     net::{UnixListener, UnixStream},
     signal::unix::{SignalKind, signal},
@@ -41,6 +45,12 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         offset: u64,
     },
+    /// Take a checkpoint from work that runs, or put one back before it does.
+    Checkpoint {
+        /// What about it.
+        #[command(subcommand)]
+        command: checkpoint::Command,
+    },
     /// End the waiting `outputs`.
     Done,
 }
@@ -54,7 +64,30 @@ pub async fn run(command: Option<Command>) -> io::Result<()> {
             read::print(&stat)
         }
         Some(Command::Read { path, offset }) => read::copy(Path::new(OUTPUT_DIR), &path, offset),
+        Some(Command::Checkpoint { command }) => about_checkpoint(command).await,
         Some(Command::Done) => done(Path::new(CONTROL_DIR)).await,
+    }
+}
+
+async fn about_checkpoint(command: checkpoint::Command) -> io::Result<()> {
+    let root = Path::new(CHECKPOINT_DIR);
+    match command {
+        checkpoint::Command::Mark => io::stdout().write_all(checkpoint::mark(root).as_bytes()),
+        checkpoint::Command::Stat { max_bytes } => read::print(&checkpoint::stat(root, max_bytes)),
+        checkpoint::Command::Read { offset } => checkpoint::copy(root, offset, &mut io::stdout().lock()),
+        checkpoint::Command::Store { size, digest } => checkpoint::store(root, &mut io::stdin().lock(), size, digest),
+        checkpoint::Command::Await => tokio::select! {
+            waited = wait(Path::new(CONTROL_DIR)) => waited,
+            // Nobody goes on from what was to be put back.
+            () = terminated() => Err(io::ErrorKind::Interrupted.into()),
+        },
+    }
+}
+
+async fn terminated() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => drop(terminate.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }
 

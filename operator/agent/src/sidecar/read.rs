@@ -41,7 +41,8 @@ pub enum StatProblem {
 
 /// What `path` below `root` is. Files of up to `max_bytes` are read and hashed.
 pub(super) fn stat(root: &Path, path: &str, max_bytes: u64) -> Stat {
-    let hashed = resolve(root, path).and_then(|file| hash(&file, max_bytes));
+    let open = |path: PathBuf| File::open(path).map_err(|_| StatProblem::Unreadable);
+    let hashed = resolve(root, path).and_then(open).and_then(|file| hash(file, max_bytes));
     hashed.map_or_else(Stat::Problem, |(size, digest)| Stat::File { size, digest })
 }
 
@@ -86,9 +87,9 @@ fn resolve(root: &Path, path: &str) -> Result<PathBuf, StatProblem> {
     Ok(at)
 }
 
-fn hash(path: &Path, max_bytes: u64) -> Result<(u64, Digest), StatProblem> {
+/// The length and digest of what `file` holds, if that is at most `max_bytes`.
+pub(super) fn hash(mut file: File, max_bytes: u64) -> Result<(u64, Digest), StatProblem> {
     let unreadable = |_: io::Error| StatProblem::Unreadable;
-    let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     if size > max_bytes {
         return Err(StatProblem::TooLarge(size));
@@ -102,6 +103,10 @@ fn hash(path: &Path, max_bytes: u64) -> Result<(u64, Digest), StatProblem> {
             break;
         }
         read += count as u64;
+        // It grew since.
+        if read > max_bytes {
+            return Err(StatProblem::TooLarge(read));
+        }
         hash.update(&buffer[..count]);
     }
     Ok((read, Digest::from_bytes(hash.finalize().into())))

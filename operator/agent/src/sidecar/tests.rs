@@ -133,3 +133,72 @@ async fn a_socket_left_behind_is_replaced() {
     done(&scratch.0).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap().unwrap();
 }
+
+/// A directory for checkpoints with a file beside it.
+fn checkpoints(name: &str) -> (Scratch, PathBuf) {
+    let scratch = Scratch::new(name);
+    let root = scratch.0.join("checkpoint");
+    fs::create_dir(&root).unwrap();
+    (scratch, root)
+}
+
+#[test]
+fn a_checkpoint_is_what_was_renamed_into_place() {
+    let (_scratch, root) = checkpoints("checkpoint");
+    assert_eq!(
+        (checkpoint::mark(&root), checkpoint::stat(&root, 9)),
+        (String::new(), Stat::Problem(StatProblem::Missing))
+    );
+    // What is being written isn't one.
+    fs::write(root.join(".next"), b"step 1").unwrap();
+    assert_eq!(checkpoint::mark(&root), "");
+    fs::rename(root.join(".next"), root.join("latest")).unwrap();
+    let first = checkpoint::mark(&root);
+    assert_eq!(checkpoint::stat(&root, 6), Stat::File { size: 6, digest: Digest::of(b"step 1") });
+    assert_eq!(checkpoint::stat(&root, 5), Stat::Problem(StatProblem::TooLarge(6)));
+    assert_eq!(checkpoint::mark(&root), first, "the same is the same");
+    let mut part = Vec::new();
+    checkpoint::copy(&root, 5, &mut part).unwrap();
+    assert_eq!(part, b"1");
+    // Another of the same length is another.
+    fs::write(root.join(".next"), b"step 2").unwrap();
+    fs::rename(root.join(".next"), root.join("latest")).unwrap();
+    assert_ne!(checkpoint::mark(&root), first);
+}
+
+#[test]
+fn nothing_that_the_work_puts_there_leads_elsewhere_or_waits() {
+    let (scratch, root) = checkpoints("trap");
+    fs::write(scratch.0.join("secret"), b"secret").unwrap();
+    let latest = root.join("latest");
+    let is_trap = || (checkpoint::mark(&root).is_empty(), matches!(checkpoint::stat(&root, 99), Stat::Problem(_)));
+    symlink(scratch.0.join("secret"), &latest).unwrap();
+    assert_eq!(is_trap(), (true, true));
+    assert!(checkpoint::copy(&root, 0, &mut Vec::new()).is_err());
+    fs::remove_file(&latest).unwrap();
+    fs::create_dir(&latest).unwrap();
+    assert_eq!(is_trap(), (true, true));
+    fs::remove_dir(&latest).unwrap();
+    // Opening a pipe that nobody writes to would wait for ever.
+    assert!(std::process::Command::new("mkfifo").arg(&latest).status().unwrap().success());
+    assert_eq!(is_trap(), (true, true));
+    fs::remove_file(&latest).unwrap();
+    let _listener = UnixListener::bind(&latest).unwrap();
+    assert_eq!(is_trap(), (true, true));
+}
+
+#[test]
+fn what_is_put_back_is_what_was_taken_or_nothing() {
+    let (_scratch, root) = checkpoints("back");
+    let digest = Digest::of(b"step 7");
+    let store = |mut input: &[u8], size| checkpoint::store(&root, &mut input, size, digest);
+    assert!(store(b"step", 6).is_err(), "it broke off");
+    assert!(store(b"step 8", 6).is_err(), "it is another");
+    assert_eq!(checkpoint::mark(&root), "");
+    store(b"step 7 and more", 6).unwrap();
+    assert_eq!(fs::read(root.join("latest")).unwrap(), b"step 7");
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 1, "nothing else is left");
+    // It may be put back twice.
+    store(b"step 7", 6).unwrap();
+    assert_eq!(checkpoint::stat(&root, 6), Stat::File { size: 6, digest });
+}

@@ -99,6 +99,14 @@ impl<'a> Applier<'a> {
                 self.context.artifacts.follow(&self.pod_ref(pod, uid, *index));
                 Ok(())
             }
+            Step::Restore { pod, uid, index } => {
+                self.context.artifacts.restore(&self.pod_ref(pod, uid, *index));
+                Ok(())
+            }
+            Step::Save { pod, uid, index } => {
+                self.save(&self.pod_ref(pod, uid, *index), snapshot);
+                Ok(())
+            }
             Step::Collect { pod, uid, index, anew } => {
                 let outputs = &snapshot.assignment.spec.workload.outputs;
                 let known = if *anew { &[] } else { snapshot.previous.outputs.as_slice() };
@@ -114,6 +122,13 @@ impl<'a> Applier<'a> {
                 self.context.artifacts.forget(self.name);
                 Ok(())
             }
+        }
+    }
+
+    fn save(&self, pod: &PodRef, snapshot: &Snapshot) {
+        let known = snapshot.previous.checkpoints.iter().find(|known| known.index == pod.index);
+        if let Some(wanted) = &snapshot.assignment.spec.workload.checkpoint {
+            self.context.artifacts.save(pod, wanted, known);
         }
     }
 

@@ -11,6 +11,8 @@ use crate::ledger::Run;
 
 /// The container that holds a finished pod's outputs until they are fetched.
 pub const OUTPUTS_CONTAINER: &str = "outputs";
+/// The container that puts a checkpoint back before the work begins.
+pub const RESTORE_CONTAINER: &str = "restore";
 /// The Job controller writes the completion index here.
 const INDEX_ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
 /// The Job controller writes here how often the index had failed, with failures that count, when it made the pod.
@@ -54,6 +56,8 @@ pub struct PodFact {
     pub work: Work,
     /// The outputs container.
     pub outputs: Outputs,
+    /// The container that puts a checkpoint back.
+    pub restore: Restore,
     /// Why the pod as a whole ended, such as `Evicted`; empty otherwise.
     pub reason: String,
     /// The same in a sentence.
@@ -99,6 +103,15 @@ pub enum Outputs {
     Ended,
 }
 
+/// The state of a pod's container that puts a checkpoint back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// It has none, or that has done its work, or hasn't begun it.
+    Idle,
+    /// It waits for what it is to put back.
+    Running,
+}
+
 impl PodFact {
     /// Reads `pod`; `None` if it isn't a pod of an Indexed Job, or incomplete.
     pub fn read(pod: &Pod) -> Option<Self> {
@@ -131,6 +144,7 @@ impl PodFact {
             terminal: over,
             work: work(container(WORK_CONTAINER), pod, index, over),
             outputs: if has_outputs { outputs(container(OUTPUTS_CONTAINER), over) } else { Outputs::None },
+            restore: restore(status, over),
             reason: status.reason.clone().unwrap_or_default(),
             message: status.message.clone().unwrap_or_default(),
         })
@@ -225,6 +239,12 @@ fn outputs(status: Option<&ContainerStatus>, terminal: bool) -> Outputs {
         Some(state) if state.running.is_some() => Outputs::Running,
         _ => Outputs::Waiting,
     }
+}
+
+fn restore(status: &PodStatus, terminal: bool) -> Restore {
+    let of = status.init_container_statuses.iter().flatten().find(|c| c.name == RESTORE_CONTAINER);
+    let runs = of.and_then(|c| c.state.as_ref()).is_some_and(|state| state.running.is_some());
+    if runs && !terminal { Restore::Running } else { Restore::Idle }
 }
 
 /// A time in Unix milliseconds; 0 for none, and for what stands for none.

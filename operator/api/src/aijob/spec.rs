@@ -62,6 +62,9 @@ use crate::schema;
     validation = Rule::new("has(self.successPolicy) == has(oldSelf.successPolicy) \
         && (!has(self.successPolicy) || self.successPolicy == oldSelf.successPolicy)")
         .message("can't change, come or go; for another job, create another").field_path(".successPolicy"),
+    validation = Rule::new("has(self.checkpoint) == has(oldSelf.checkpoint) \
+        && (!has(self.checkpoint) || self.checkpoint == oldSelf.checkpoint)")
+        .message("can't change, come or go; for another job, create another").field_path(".checkpoint"),
     validation = Rule::new("!has(self.failurePolicy) || !has(self.failurePolicy.maxFailedIndexes) \
         || (has(self.failurePolicy.backoffLimitPerIndex) && self.failurePolicy.maxFailedIndexes <= self.completions)")
         .message("needs backoffLimitPerIndex, and can't exceed completions").field_path(".failurePolicy.maxFailedIndexes"),
@@ -138,6 +141,9 @@ pub struct AIJobSpec {
     #[schemars(length(max = 32))]
     #[x_kube(validation = schema::fixed(), merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub outputs: Vec<Output>,
+    /// Keeps the work's last checkpoint, so that a pod that runs again, on this member or the next, goes on from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
     /// The most to pay per unit-hour: one accelerator, or one core, for an hour.
     #[schemars(schema_with = "schema::amount")]
     pub max_price: Amount,
@@ -302,6 +308,30 @@ pub struct Output {
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 1, max = 10_737_418_240_u64))]
     pub max_bytes: u64,
+}
+
+/// The checkpoint of each completion: one file that the work puts in place as /eai/checkpoint/latest, by writing it under
+/// another name there and renaming it. It is handed to the hub, and is there again before the completion's next pod
+/// begins, wherever that is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkpoint {
+    /// The most it may hold, in bytes; a larger one is not kept. Twice as much may lie in /eai/checkpoint.
+    #[serde(default = "default_checkpoint_bytes")]
+    #[schemars(range(min = 1, max = 10_737_418_240_u64))]
+    pub max_bytes: u64,
+    /// How often a new one is handed to the hub at most. When the work is paused or fails the last one is in any case.
+    #[serde(default = "default_every")]
+    #[schemars(range(min = 10, max = 86_400))]
+    pub every_seconds: u32,
+}
+
+fn default_checkpoint_bytes() -> u64 {
+    1 << 30
+}
+
+fn default_every() -> u32 {
+    60
 }
 
 fn default_max_bytes() -> u64 {

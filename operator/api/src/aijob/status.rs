@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    artifact::{LogArtifact, OutputArtifact},
+    artifact::{LogArtifact, OutputArtifact, SavedCheckpoint},
     schema,
 };
 
@@ -66,6 +66,10 @@ pub struct AIJobStatus {
     /// Outputs that can be fetched.
     #[serde(default)]
     pub outputs: Vec<OutputArtifact>,
+    /// The last checkpoint of each completion, of whichever attempt wrote it.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub checkpoints: Vec<SavedCheckpoint>,
 }
 
 /// Where a job is in its life.

@@ -48,13 +48,14 @@ fn integer(schema: &Value) -> BoxedStrategy<Value> {
     #[allow(clippy::cast_possible_truncation, reason = "bounds are below 2^53, or the test is to fail")]
     let (low, high) = (least as i64, most as i64);
     let float = |value: f64| json!(value);
+    let near = low.max(-9)..=high.min(low.max(9));
     prop_oneof![
         Just(float(least)),
         Just(float(most)),
         (low..=high).prop_map(Value::from),
-        (low.max(-9)..=high.min(9)).prop_map(Value::from),
+        near.clone().prop_map(Value::from),
         #[allow(clippy::cast_precision_loss, reason = "small")]
-        (low.max(-9)..=high.min(9)).prop_map(|n| json!(n as f64)),
+        near.prop_map(|n| json!(n as f64)),
     ]
     .boxed()
 }

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     build::{
-        money,
+        checkpoints, money,
         rules::Rules,
         situation::{from_unix, unix_seconds, whole_seconds},
     },
@@ -68,7 +68,8 @@ pub fn claim(
 ) -> AIJobStatus {
     let mut status = job.status.clone().unwrap_or_default();
     let epoch = next_epoch(&status, rules.generation);
-    let promise = u64::from(claim.start_within).saturating_add(rules.start_grace_seconds);
+    let fetch = checkpoints::fetch_seconds(&status);
+    let promise = u64::from(claim.start_within).saturating_add(rules.start_grace_seconds).saturating_add(fetch);
     let mut attempt = Attempt {
         epoch,
         member: claim.member.clone(),

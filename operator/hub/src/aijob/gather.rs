@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use eai_api::{
     AIJob, Assignment, ComputeNode,
     aijob::{Attempt, GaveWay, LeaseState},
+    artifact::CheckpointArtifact,
     condition::{self, AVAILABLE},
 };
 use eai_chain::LeaseId;
@@ -14,9 +15,10 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::{
     apply::current_assignment,
-    build::{ChainNews, Sight},
+    build::{ChainNews, Sight, checkpoints},
 };
 use crate::{
+    artifacts::has_checkpoint,
     drain,
     fencing::{Subject, Tether},
     hub::Hub,
@@ -41,11 +43,13 @@ pub struct Gathered {
     pub member_silent: bool,
     /// What fencing says of it.
     pub tether: Tether,
+    /// Checkpoints that the member reports, that aren't on record, and that this hub has.
+    pub stored: Vec<CheckpointArtifact>,
     /// What is known from the chain.
     pub chain: ChainNews,
 }
 
-/// Reads it, from memory alone.
+/// Reads it, from memory alone but for checkpoints that a member says are new: these are looked for on the disk.
 pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
     let attempt = job.status.as_ref().and_then(|s| s.attempt.as_ref());
     let assignment = attempt.and_then(|attempt| current_assignment(hub, job, attempt));
@@ -58,6 +62,7 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         drain: attempt.and_then(|attempt| drain_by(hub, &attempt.member)),
         gives_way_to: attempt.and_then(|attempt| claimant(hub, job, attempt, now)),
         tether: attempt.map_or_else(Tether::none, |attempt| tether(hub, job, attempt, assignment.as_deref())),
+        stored: attempt.zip(assignment.as_deref()).map(|(a, of)| stored(hub, job, a, of)).unwrap_or_default(),
         no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
         assignment,
     }
@@ -84,6 +89,18 @@ pub fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Ass
 fn drain_by(hub: &Hub, member: &str) -> Option<Timestamp> {
     let report = hub.world.report(member);
     drain::by(hub.world.member(member)?.as_ref(), report.as_deref().map(|report| &report.spec))
+}
+
+/// Those of the checkpoints that `assignment` reports anew that this hub has. A member's word alone is worth nothing: it
+/// would be paid for it.
+fn stored(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: &Assignment) -> Vec<CheckpointArtifact> {
+    let (Some(status), Some(report)) = (&job.status, &assignment.status) else { return Vec::new() };
+    let uid = job.metadata.uid.as_deref().unwrap_or_default();
+    let within = |told: &CheckpointArtifact| told.index < job.spec.completions;
+    let root = &hub.ctx.config.artifacts_dir;
+    let there = |told: &CheckpointArtifact| has_checkpoint(root, uid, attempt.epoch, told);
+    let new = checkpoints::unknown(status, attempt, &report.checkpoints);
+    new.into_iter().filter(|told| job.spec.checkpoint.is_some() && within(told) && there(told)).cloned().collect()
 }
 
 /// The job that `attempt` gives way to, while that still waits and the room is kept for it.

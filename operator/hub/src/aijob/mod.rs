@@ -96,6 +96,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
         member_silent: gathered.member_silent,
         drain: gathered.drain,
         tether: gathered.tether,
+        stored: gathered.stored,
         chain: gathered.chain,
         rules: &hub.rules,
         now,

@@ -3,6 +3,7 @@
 use eai_api::{
     AIJob, Assignment, AssignmentSpec,
     aijob::Attempt,
+    artifact::RestoreFrom,
     assignment::{Acknowledged, Desired, Grant, JobRef, Role, Workload},
     names::{JOB_UID_LABEL, MEMBER_LABEL, member_namespace},
 };
@@ -41,6 +42,8 @@ pub fn assignment(
         max_duration_seconds: spec.max_duration_seconds,
         failure_policy: spec.failure_policy.clone(),
         success_policy: spec.success_policy.clone(),
+        checkpoint: spec.checkpoint.clone(),
+        restore: restore(job),
     };
     let job_ref = JobRef { namespace: job.namespace().unwrap_or_default(), name: job.name_any(), uid: uid.clone() };
     let mut assignment = Assignment::new(
@@ -64,4 +67,11 @@ pub fn assignment(
     let labels = [(JOB_UID_LABEL, uid), (MEMBER_LABEL, attempt.member.clone())];
     assignment.metadata.labels = Some(labels.map(|(key, value)| (key.to_owned(), value)).into());
     Ok(assignment)
+}
+
+/// The checkpoints that the job's attempts left, for each index the last.
+fn restore(job: &AIJob) -> Vec<RestoreFrom> {
+    let wanted = job.status.as_ref().filter(|_| job.spec.checkpoint.is_some());
+    let saved = wanted.map_or(&[][..], |status| &status.checkpoints);
+    saved.iter().map(|saved| RestoreFrom { index: saved.index, epoch: saved.epoch }).collect()
 }

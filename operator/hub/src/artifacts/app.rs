@@ -144,6 +144,10 @@ impl App {
                 let query = query(&parts.uri)?;
                 serve_write::serve(self, who, artifact, query, &parts.headers, body).await
             }
+            (Owner::Assignment, method @ (Method::GET | Method::HEAD)) if artifact.what == What::Checkpoint => {
+                let query = query(&parts.uri)?;
+                serve_read::serve_checkpoint(self, who, artifact, query, &method, &parts.headers).await
+            }
             (Owner::AIJob, _) => Err(Refusal::method_not_allowed("logs and outputs of an AIJob can only be read")),
             (Owner::Assignment, _) => {
                 Err(Refusal::method_not_allowed("logs and outputs of an Assignment can only be written"))

@@ -13,14 +13,16 @@ use super::error::json_response;
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// (resource, subresource, kind, verbs).
-const RESOURCES: [(&str, &str, &str, &[&str]); 8] = [
+const RESOURCES: [(&str, &str, &str, &[&str]); 10] = [
     ("aijobs", "log", "Log", &["get"]),
     ("aijobs", "outputs", "Output", &["get"]),
+    ("aijobs", "checkpoint", "Checkpoint", &["get"]),
     ("aijobs", "events", "Events", &["get"]),
     ("aijobs", "exec", "Exec", &["create", "get"]),
     ("aijobs", "portforward", "PortForward", &["create", "get"]),
     ("assignments", "log", "Log", &["create", "update"]),
     ("assignments", "outputs", "Output", &["create", "update"]),
+    ("assignments", "checkpoint", "Checkpoint", &["create", "get", "update"]),
     ("sessions", "attach", "Session", &["get"]),
 ];
 

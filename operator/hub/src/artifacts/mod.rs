@@ -28,8 +28,10 @@ mod sweep;
 mod tests;
 mod trust;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
+use eai_api::artifact::CheckpointArtifact;
+use eai_core::epoch::Epoch;
 use prometheus::{IntCounterVec, Opts};
 use tokio::{
     net::TcpListener,
@@ -40,10 +42,17 @@ use self::{
     app::App,
     authorize::Authorizer,
     gate::Files,
+    path::What,
     sessions::{Bounds, Sessions},
-    store::Store,
+    store::{Key, Store},
 };
 use crate::context::{Fatal, Shared};
+
+/// Whether the hub whose artefacts are at `root` has this checkpoint of a job's attempt, all of it.
+pub fn has_checkpoint(root: &Path, job_uid: &str, epoch: Epoch, told: &CheckpointArtifact) -> bool {
+    let key = Key::new(job_uid, epoch, told.index, What::Checkpoint);
+    key.is_some_and(|key| Store::has(root, &key, told.digest, told.size_bytes))
+}
 
 /// Serves until `ctx.shutdown` is cancelled; called on every replica. What no AIJob has any more it removes by itself.
 pub async fn serve(ctx: Shared) -> Result<(), Fatal> {

@@ -19,7 +19,7 @@ pub enum Target {
     OpenApiV2,
     /// `/openapi/v3`.
     OpenApiV3,
-    /// A log or an output.
+    /// A log, an output or a checkpoint.
     Artifact(Artifact),
     /// Quotes for jobs of a namespace.
     Quotes(String),
@@ -58,7 +58,7 @@ pub enum Deed {
     PortForward,
 }
 
-/// A log or an output of a job or an attempt.
+/// A log, an output or a checkpoint of a job or an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     /// The namespace.
@@ -76,7 +76,7 @@ pub struct Artifact {
 pub enum Owner {
     /// A vendor's AIJob: read.
     AIJob,
-    /// A member's Assignment: written.
+    /// A member's Assignment: written; of a checkpoint also read, to go on from it.
     Assignment,
 }
 
@@ -87,6 +87,8 @@ pub enum What {
     Log,
     /// A named output of one completion.
     Output(String),
+    /// The last checkpoint of one completion.
+    Checkpoint,
 }
 
 /// The query of a read.
@@ -157,6 +159,7 @@ pub fn parse(path: &str) -> Option<Target> {
             };
             let what = match rest {
                 ["log"] => What::Log,
+                ["checkpoint"] => What::Checkpoint,
                 ["outputs", output] if is_label(output) => What::Output((*output).to_owned()),
                 _ => return None,
             };

@@ -4,7 +4,10 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
 };
-use eai_api::AIJob;
+use eai_api::{
+    AIJob, Assignment,
+    names::{DIGEST_HEADER, member_of_namespace},
+};
 use eai_core::epoch::Epoch;
 use kube::Api;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
@@ -17,11 +20,10 @@ use super::{
     identity::Identity,
     path::{Artifact, ReadQuery, What},
     range::{self, Range, Slice},
+    serve_write::identity,
     store::{Key, Stored},
 };
 
-/// The header that carries what the whole hashes to.
-pub const DIGEST_HEADER: &str = "eai-content-digest";
 /// How much of a file is in memory at a time.
 const BUFFER: usize = 64 << 10;
 
@@ -49,11 +51,49 @@ pub async fn serve(
     let stored = stored.ok_or_else(|| missing(&job, &query, &what))?;
     let content_type = match what {
         What::Log => "text/plain; charset=utf-8",
-        What::Output(_) => "application/octet-stream",
+        What::Output(_) | What::Checkpoint => "application/octet-stream",
     };
     let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let asked = range::parse(range, stored.size);
     answer(stored, asked, content_type, method == Method::HEAD).await
+}
+
+/// Serves an Assignment's agent the checkpoint that a pod of its goes on from: the attempt's own, if it has left one, or
+/// that of the attempt before which its workload names.
+pub async fn serve_checkpoint(
+    app: &App,
+    who: Identity,
+    artifact: Artifact,
+    query: ReadQuery,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    let Artifact { namespace, name, .. } = artifact;
+    if member_of_namespace(&namespace).is_none() {
+        return Err(Refusal::not_found(format!("{namespace} is no member's namespace")));
+    }
+    let user = who.user.clone();
+    // Whoever may write them may read them, and nobody else.
+    let question = Question { identity: who, namespace: namespace.clone(), action: Action::UpdateAssignmentStatus };
+    if !app.asked(app.authorizer.allows(question)).await? {
+        return Err(Refusal::forbidden(format!("{user} may not update Assignments' status in namespace {namespace}")));
+    }
+    let assignments: Api<Assignment> = Api::namespaced(app.client.clone(), &namespace);
+    let assignment = app.asked(assignments.get_opt(&name)).await?;
+    let assignment =
+        assignment.ok_or_else(|| Refusal::not_found(format!("there is no Assignment {name} in {namespace}")))?;
+    let (uid, own) = identity(&assignment, &name)?;
+    let restore = assignment.spec.workload.restore.iter().find(|from| from.index == query.index);
+    for epoch in [Some(own), restore.map(|from| from.epoch)].into_iter().flatten() {
+        let key = Key::new(uid, epoch, query.index, What::Checkpoint);
+        let key = key.ok_or_else(|| Refusal::bad_request("no such artifact can be"))?;
+        if let Some(stored) = app.stored(app.store.read(&key)).await? {
+            let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+            let asked = range::parse(range, stored.size);
+            return answer(stored, asked, "application/octet-stream", *method == Method::HEAD).await;
+        }
+    }
+    Err(Refusal::not_found("there is no checkpoint to go on from"))
 }
 
 /// What is asked for, in the store's terms.
@@ -77,6 +117,7 @@ fn missing(job: &AIJob, query: &ReadQuery, what: &What) -> Refusal {
     }
     match what {
         What::Log => Refusal::not_found("there is no log yet: it comes once the container has printed something"),
+        What::Checkpoint => Refusal::not_found("there is no checkpoint of this attempt"),
         What::Output(name) if !job.spec.outputs.iter().any(|output| output.name == *name) => {
             let names: Vec<_> = job.spec.outputs.iter().map(|output| output.name.as_str()).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

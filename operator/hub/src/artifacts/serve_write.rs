@@ -1,4 +1,4 @@
-//! Members' agents write the logs and outputs of their Assignments.
+//! Members' agents write the logs, outputs and checkpoints of their Assignments.
 
 use axum::{
     body::Body,
@@ -68,7 +68,7 @@ fn chunk(query: &WriteQuery, what: &What, length: Option<u64>) -> Result<Chunk, 
     let digest: Digest = query.digest.parse().map_err(|error| Refusal::bad_request(format!("digest: {error}")))?;
     let limit = match what {
         What::Log => LOG_LIMIT_BYTES,
-        What::Output(_) => CHUNK_LIMIT,
+        What::Output(_) | What::Checkpoint => CHUNK_LIMIT,
     };
     if length.is_some_and(|length| length > limit) {
         return Err(Refusal::too_large(format!("a part holds at most {limit} bytes: send it in several")));
@@ -89,7 +89,11 @@ fn permitted(assignment: &Assignment, what: &What, index: u32, total: u64) -> Re
     if index >= workload.completions {
         return Err(Refusal::invalid(format!("index: the job has {} completions", workload.completions)));
     }
-    let What::Output(name) = what else { return Ok(()) };
+    let name = match what {
+        What::Log => return Ok(()),
+        What::Checkpoint => return checkpoint_permitted(assignment, total),
+        What::Output(name) => name,
+    };
     let Some(output) = workload.outputs.iter().find(|output| output.name == *name) else {
         return Err(Refusal::invalid(format!("the job declares no output {name}")));
     };
@@ -99,8 +103,22 @@ fn permitted(assignment: &Assignment, what: &What, index: u32, total: u64) -> Re
     Ok(())
 }
 
+/// Whether the Assignment may leave a checkpoint of such a length, now.
+fn checkpoint_permitted(assignment: &Assignment, total: u64) -> Result<(), Refusal> {
+    let Some(wanted) = &assignment.spec.workload.checkpoint else {
+        return Err(Refusal::invalid("the job keeps no checkpoints"));
+    };
+    if total > wanted.max_bytes {
+        return Err(Refusal::too_large(format!("a checkpoint may hold {} bytes, not {total}", wanted.max_bytes)));
+    }
+    if assignment.spec.acknowledged.finished {
+        return Err(Refusal::bad_request("the attempt is over: nobody goes on from this any more"));
+    }
+    Ok(())
+}
+
 /// The job and attempt that an Assignment is of. Its name says so too, and must agree.
-fn identity<'a>(assignment: &'a Assignment, name: &str) -> Result<(&'a str, Epoch), Refusal> {
+pub(super) fn identity<'a>(assignment: &'a Assignment, name: &str) -> Result<(&'a str, Epoch), Refusal> {
     let spec = &assignment.spec;
     if Epoch::from_name(name) != Ok((spec.job.uid.as_str(), spec.epoch)) {
         return Err(Refusal::invalid(format!("Assignment {name} isn't named by its job and epoch")));

@@ -100,6 +100,7 @@ pub fn role(member: &str) -> Role {
         rule("coordination.k8s.io", &["leases"], &["get", "update", "patch"], &[HEARTBEAT_LEASE]),
         rule("", &["serviceaccounts/token"], &["create"], &[AGENT_ACCOUNT]),
         rule(ARTIFACTS_GROUP, &["assignments/log", "assignments/outputs"], &["create", "update"], &[]),
+        rule(ARTIFACTS_GROUP, &["assignments/checkpoint"], &["create", "get", "update"], &[]),
         rule(ARTIFACTS_GROUP, &["sessions/attach"], &["get"], &[]),
     ];
     Role { metadata: metadata(member, AGENT_ACCOUNT), rules: Some(rules) }

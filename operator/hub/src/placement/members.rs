@@ -188,9 +188,9 @@ pub fn unbelievable(member: &str, report: &MemberReportSpec) -> Vec<String> {
 pub fn request(job: &AIJob) -> Result<Request, QuantityError> {
     let spec = &job.spec;
     let accelerator = spec.accelerator.as_ref();
-    // A pod with outputs has a container that keeps them beside the work.
-    let (more_cpu, more_memory) =
-        if spec.outputs.is_empty() { (0, 0) } else { (OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES) };
+    // A pod with outputs or checkpoints has a container that keeps them beside the work.
+    let beside = !spec.outputs.is_empty() || spec.checkpoint.is_some();
+    let (more_cpu, more_memory) = if beside { (OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES) } else { (0, 0) };
     let need = Need {
         cpu_millis: parse_milli(&spec.resources.cpu)?.saturating_add(more_cpu),
         memory_bytes: parse_units(&spec.resources.memory)?.saturating_add(more_memory),

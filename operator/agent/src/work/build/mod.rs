@@ -91,6 +91,24 @@ pub enum Step {
         /// Its completion index.
         index: u32,
     },
+    /// Put back what a pod goes on from, and let its work begin.
+    Restore {
+        /// The pod.
+        pod: String,
+        /// Its UID.
+        uid: String,
+        /// Its completion index.
+        index: u32,
+    },
+    /// Keep up with the checkpoints of a pod's work.
+    Save {
+        /// The pod.
+        pod: String,
+        /// Its UID.
+        uid: String,
+        /// Its completion index.
+        index: u32,
+    },
     /// Fetch a pod's outputs.
     Collect {
         /// The pod.

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use eai_api::{
-    aijob::{Accelerator, Network},
+    aijob::{Accelerator, Checkpoint, Network},
     assignment::Workload,
     names::{
-        ASSIGNMENT_LABEL, METERING_FINALIZER, OUTPUT_DIR, OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES, WORK_CONTAINER,
+        ASSIGNMENT_LABEL, CHECKPOINT_DIR, CHECKPOINT_FILE, METERING_FINALIZER, OUTPUT_DIR, OUTPUTS_CPU_MILLIS,
+        OUTPUTS_MEMORY_BYTES, WORK_CONTAINER,
     },
 };
 use k8s_openapi::{
@@ -25,7 +26,10 @@ use k8s_openapi::{
     },
 };
 
-use crate::{config::Config, work::pods::OUTPUTS_CONTAINER};
+use crate::{
+    config::Config,
+    work::pods::{OUTPUTS_CONTAINER, RESTORE_CONTAINER},
+};
 
 /// The user and group that work runs as, whatever its image says.
 const USER: i64 = 65_532;
@@ -60,6 +64,7 @@ pub fn template(
         spec: Some(PodSpec {
             affinity: affinity(workload, config, secret),
             containers: containers(workload, config, secret, secrets),
+            init_containers: restore_container(workload, config).map(|container| vec![container]),
             tolerations: Some(tolerations(workload, config)).filter(|t| !t.is_empty()),
             volumes: Some(volumes(workload, config)),
             ..skeleton(config, workload.network)
@@ -126,9 +131,9 @@ fn seccomp() -> SeccompProfile {
 
 fn containers(workload: &Workload, config: &Config, secret: &str, secrets: &[String]) -> Vec<Container> {
     let mut containers = Vec::new();
-    if !workload.outputs.is_empty() {
+    if holds(workload) {
         // First, so that it holds the outputs by the time the work ends.
-        containers.push(outputs_container(config));
+        containers.push(outputs_container(workload, config));
     }
     containers.push(Container {
         name: WORK_CONTAINER.to_owned(),
@@ -139,22 +144,35 @@ fn containers(workload: &Workload, config: &Config, secret: &str, secrets: &[Str
         env: Some(environment(workload, secret, secrets)),
         resources: Some(resources(workload)),
         security_context: Some(confined()),
-        volume_mounts: Some(vec![mount("output", OUTPUT_DIR), mount("tmp", "/tmp")]),
+        volume_mounts: Some(work_mounts(workload)),
         ..Container::default()
     });
     containers
 }
 
-fn outputs_container(config: &Config) -> Container {
+fn work_mounts(workload: &Workload) -> Vec<VolumeMount> {
+    let mut mounts = vec![mount("output", OUTPUT_DIR), mount("tmp", "/tmp")];
+    mounts.extend(workload.checkpoint.as_ref().map(|_| mount("checkpoint", CHECKPOINT_DIR)));
+    mounts
+}
+
+/// Whether a pod has something that is fetched from it.
+fn holds(workload: &Workload) -> bool {
+    !workload.outputs.is_empty() || workload.checkpoint.is_some()
+}
+
+/// A container of this program's own, that waits for the agent.
+fn own_container(name: &str, config: &Config, words: &[&str], mounts: Vec<VolumeMount>) -> Container {
     let memory = Quantity(OUTPUTS_MEMORY_BYTES.to_string());
     let amounts = |cpu: &str| {
         BTreeMap::from([("cpu".to_owned(), Quantity(cpu.to_owned())), ("memory".to_owned(), memory.clone())])
     };
+    let command = [config.agent_binary.as_str(), "outputs"].into_iter().chain(words.iter().copied());
     Container {
-        name: OUTPUTS_CONTAINER.to_owned(),
+        name: name.to_owned(),
         image: Some(config.outputs_image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        command: Some(vec![config.agent_binary.clone(), "outputs".to_owned()]),
+        command: Some(command.map(ToOwned::to_owned).collect()),
         // It sleeps while the work runs, and then hashes and copies files: little is set aside, a core may be used.
         resources: Some(ResourceRequirements {
             requests: Some(amounts(&format!("{OUTPUTS_CPU_MILLIS}m"))),
@@ -162,12 +180,24 @@ fn outputs_container(config: &Config) -> Container {
             ..ResourceRequirements::default()
         }),
         security_context: Some(confined()),
-        volume_mounts: Some(vec![
-            VolumeMount { read_only: Some(true), ..mount("output", OUTPUT_DIR) },
-            mount("control", crate::sidecar::CONTROL_DIR),
-        ]),
+        volume_mounts: Some(mounts),
         ..Container::default()
     }
+}
+
+fn outputs_container(workload: &Workload, config: &Config) -> Container {
+    let read = |name: &str, path: &str| VolumeMount { read_only: Some(true), ..mount(name, path) };
+    let mut mounts = vec![read("output", OUTPUT_DIR), mount("control", crate::sidecar::CONTROL_DIR)];
+    mounts.extend(workload.checkpoint.as_ref().map(|_| read("checkpoint", CHECKPOINT_DIR)));
+    own_container(OUTPUTS_CONTAINER, config, &[], mounts)
+}
+
+/// The container that waits, before the work begins, for the checkpoint that it goes on from. Each pod has it: whether
+/// there is one is known when the pod is there.
+fn restore_container(workload: &Workload, config: &Config) -> Option<Container> {
+    workload.checkpoint.as_ref()?;
+    let mounts = vec![mount("checkpoint", CHECKPOINT_DIR), mount("control", crate::sidecar::CONTROL_DIR)];
+    Some(own_container(RESTORE_CONTAINER, config, &["checkpoint", "await"], mounts))
 }
 
 /// Plain variables, then secret ones, then the platform's, which nobody can override.
@@ -193,6 +223,9 @@ fn environment(workload: &Workload, secret: &str, secrets: &[String]) -> Vec<Env
         variables.push(plain("HOME", "/tmp"));
     }
     variables.push(plain("EAI_OUTPUT_DIR", OUTPUT_DIR));
+    if workload.checkpoint.is_some() {
+        variables.push(plain("EAI_CHECKPOINT", &format!("{CHECKPOINT_DIR}/{CHECKPOINT_FILE}")));
+    }
     variables
 }
 
@@ -222,10 +255,18 @@ fn volumes(workload: &Workload, config: &Config) -> Vec<Volume> {
     };
     let limit = config.limits.output_bytes();
     let mut volumes = vec![volume("output", limit), volume("tmp", limit)];
-    if !workload.outputs.is_empty() {
+    if holds(workload) {
         volumes.push(volume("control", 1 << 20));
     }
+    if let Some(checkpoint) = &workload.checkpoint {
+        volumes.push(volume("checkpoint", checkpoint_volume(checkpoint)));
+    }
     volumes
+}
+
+/// Bytes of a pod's volume for checkpoints: for one that is there, and one that is being written beside it.
+pub fn checkpoint_volume(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.max_bytes.saturating_mul(2).saturating_add(1 << 20)
 }
 
 /// Nodes of the models and memory asked for. Device plugins label nodes with the resource's name before `.product` and

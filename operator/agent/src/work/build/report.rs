@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use eai_api::{
     AssignmentStatus,
-    artifact::{LogArtifact, OutputArtifact},
+    artifact::{CheckpointArtifact, LogArtifact, OutputArtifact},
     assignment::Workload,
 };
 use eai_core::metering::{MilliUnits, UsageMs, usage};
@@ -148,7 +148,7 @@ pub(super) fn usage_without_job(snapshot: &Snapshot, status: &mut AssignmentStat
     status.usage_root = status.usage_root.take().or(root);
 }
 
-/// Logs and outputs that the hub has.
+/// Logs, outputs and checkpoints that the hub has.
 pub(super) fn artifacts(snapshot: &Snapshot, status: &mut AssignmentStatus) {
     let mut logs: BTreeMap<u32, LogArtifact> = status.logs.drain(..).map(|log| (log.index, log)).collect();
     for (index, state) in &snapshot.artifacts.logs {
@@ -165,4 +165,8 @@ pub(super) fn artifacts(snapshot: &Snapshot, status: &mut AssignmentStatus) {
         }
     }
     status.outputs = outputs.into_values().collect();
+    let mut checkpoints: BTreeMap<u32, CheckpointArtifact> =
+        status.checkpoints.drain(..).map(|checkpoint| (checkpoint.index, checkpoint)).collect();
+    checkpoints.extend(snapshot.artifacts.checkpoints.clone());
+    status.checkpoints = checkpoints.into_values().collect();
 }

@@ -15,7 +15,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    Said, drain, keep, meter,
+    Said, checkpoints, drain, keep, meter,
     money::{longest_run_ms, most_runs, most_tries},
     plan::{Plan, Wish},
     rules::MOST_DISRUPTIONS,
@@ -98,6 +98,7 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
     attempt.lease.hold = spending::hold_now(s, &attempt);
     record_paid(s, &mut attempt);
     record_report(s, plan);
+    checkpoints::acknowledge(s, plan, &attempt);
     let stop = stop(s, &attempt);
     if let Some(outcome) = ended(s, &attempt, stop) {
         finish(s, plan, attempt, outcome);
@@ -334,8 +335,10 @@ fn outcome(result: AttemptResult, reason: &str, message: &str) -> Outcome {
 fn finish(s: &Situation<'_>, plan: &mut Plan, mut attempt: Attempt, outcome: Outcome) {
     attempt.observed = attempt.observed.stopped(meter::until(&attempt, s.now_ms()));
     if outcome.result == AttemptResult::Lost {
-        // The vendor has nothing to show for it, so it isn't charged beyond what vouchers paid already.
-        attempt.usage_ms = attempt.usage_ms.min(affordable(attempt.rate, attempt.lease.paid).0);
+        // The vendor has nothing to show for it but its last checkpoint, so it isn't charged beyond that, or beyond what
+        // vouchers paid already.
+        let saved = checkpoints::usage_saved(&plan.status, &attempt, s.job.spec.completions);
+        attempt.usage_ms = attempt.usage_ms.min(affordable(attempt.rate, attempt.lease.paid).0.max(saved));
     }
     let report = s.assignment.and_then(|a| a.status.as_ref());
     plan.status.exit_code = report.and_then(|r| r.exit_code);
@@ -448,7 +451,8 @@ fn expect_run(s: &Situation<'_>, attempt: &mut Attempt) {
     } else if attempt.start_by.is_none() {
         // Between two tries of an index its member's cluster may wait.
         let between = if most_tries(&s.job.spec) > 1 { MOST_BACKOFF_SECONDS } else { 0 };
-        let seconds = s.rules.restart_seconds.saturating_add(between);
+        let fetch = checkpoints::fetch_seconds(&s.status());
+        let seconds = s.rules.restart_seconds.saturating_add(between).saturating_add(fetch);
         attempt.start_by = Some(Time(after_ms(s.now_time().0, seconds.saturating_mul(1000))));
     }
 }

@@ -18,6 +18,7 @@
 //! - a new attempt begins only when the old one's lease is closed and its member has said that the work ended, or its
 //!   grants have run out.
 
+pub mod checkpoints;
 mod conclude;
 mod drain;
 mod idle;

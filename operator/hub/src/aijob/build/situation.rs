@@ -1,6 +1,8 @@
 //! All that a decision about one job looks at.
 
-use eai_api::{AIJob, AIJobStatus, Assignment, aijob::Attempt, assignment::AssignmentPhase};
+use eai_api::{
+    AIJob, AIJobStatus, Assignment, aijob::Attempt, artifact::CheckpointArtifact, assignment::AssignmentPhase,
+};
 use eai_chain::{LeaseView, OpenOutcome, SettleOutcome, TopUpOutcome};
 use eai_core::{money::Amount, placement::Shortage};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -28,6 +30,8 @@ pub struct Situation<'a> {
     pub drain: Option<Timestamp>,
     /// What the member lacks to resume work that is paused, if anything.
     pub no_room: Option<Shortage>,
+    /// Checkpoints that its member reports, that the job's record doesn't have yet, and that the hub has.
+    pub stored: Vec<CheckpointArtifact>,
     /// What is known from the chain.
     pub chain: ChainNews,
     /// The hub's own rules.

@@ -1,4 +1,4 @@
-//! Logs and outputs on disk: `jobs/UID/EPOCH/INDEX/log/` and `…/out-NAME/`, each with one file named by the digest of
+//! Logs, outputs and checkpoints on disk: `jobs/UID/EPOCH/INDEX/log/`, `…/out-NAME/` and `…/checkpoint/`, each with one file named by the digest of
 //! what is in it, and at most one part of an upload.
 //!
 //! Nothing of a path is ever somebody's text: the UID, the epoch and the output's name are checked for what they are. A
@@ -46,7 +46,7 @@ impl Key {
     /// Names an artifact; `None` if the UID or the output's name isn't one.
     pub fn new(job_uid: &str, epoch: Epoch, index: u32, what: What) -> Option<Self> {
         let named = match &what {
-            What::Log => true,
+            What::Log | What::Checkpoint => true,
             What::Output(name) => is_label(name),
         };
         (is_label(job_uid) && named).then(|| Self { job_uid: job_uid.to_owned(), epoch, index, what })
@@ -61,6 +61,13 @@ impl Store {
         Ok(Self { root, busy: Arc::default(), patience: Duration::from_secs(20) })
     }
 
+    /// Whether all of what hashes to `digest` is stored under `key`, in the store at `root`.
+    pub fn has(root: &Path, key: &Key, digest: Digest, size: u64) -> bool {
+        let store = Self { root: root.join("jobs"), busy: Arc::default(), patience: Duration::ZERO };
+        let file = store.directory(key).join(file_name(digest));
+        std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.len() == size)
+    }
+
     fn job(&self, uid: &str) -> PathBuf {
         self.root.join(uid)
     }
@@ -69,6 +76,7 @@ impl Store {
     fn directory(&self, key: &Key) -> PathBuf {
         let last = match &key.what {
             What::Log => "log".to_owned(),
+            What::Checkpoint => "checkpoint".to_owned(),
             What::Output(name) => format!("out-{name}"),
         };
         self.job(&key.job_uid).join(key.epoch.to_string()).join(key.index.to_string()).join(last)

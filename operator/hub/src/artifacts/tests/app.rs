@@ -1,5 +1,5 @@
 use axum::http::{Request, StatusCode};
-use eai_core::digest::Digest;
+use eai_core::{digest::Digest, epoch::Epoch};
 use serde_json::Value;
 
 use super::{super::sweep::sweep, world::*};
@@ -199,11 +199,13 @@ async fn discovery_is_as_kubernetes_clients_expect() {
         [
             "aijobs/log",
             "aijobs/outputs",
+            "aijobs/checkpoint",
             "aijobs/events",
             "aijobs/exec",
             "aijobs/portforward",
             "assignments/log",
             "assignments/outputs",
+            "assignments/checkpoint",
             "sessions/attach",
             "quotes"
         ]
@@ -223,6 +225,61 @@ async fn discovery_is_as_kubernetes_clients_expect() {
     assert_eq!((&version["version"], &version["freshness"]), (&"v1alpha1".into(), &"Current".into()));
     assert_eq!(version["resources"][0]["subresources"][1]["subresource"], "outputs");
     assert_eq!(version["resources"][3]["verbs"][0], "create", "quotes");
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_read_by_the_agent_that_goes_on_from_it() {
+    let world = World::new().await;
+    let read = |index: u32| write_path(&format!("checkpoint?index={index}"));
+    world.get(AGENT, &read(1)).await.refusal(404);
+    // The attempt before left one of index 1, which the Assignment names; of index 0 nobody is to go on from it.
+    for index in [0, 1] {
+        let before = world.scratch.path().join(format!("jobs/{UID}/g1-a0/{index}/checkpoint"));
+        std::fs::create_dir_all(&before).unwrap();
+        std::fs::write(before.join(Digest::of(b"step 1").to_string().replace(':', "-")), b"step 1").unwrap();
+    }
+    let got = world.get(AGENT, &read(1)).await;
+    assert_eq!((got.code, got.body.as_slice()), (StatusCode::OK, b"step 1".as_slice()));
+    assert_eq!(got.headers["eai-content-digest"], Digest::of(b"step 1").to_string());
+    world.get(AGENT, &read(0)).await.refusal(404);
+    // Its own goes first.
+    for step in [b"step 2", b"step 3"] {
+        assert_eq!(world.put(AGENT, &put_path("checkpoint", step, "&index=1"), step).await.code, StatusCode::CREATED);
+        assert_eq!(world.get(AGENT, &read(1)).await.body, step);
+    }
+    let told = |content: &[u8], size_bytes| eai_api::artifact::CheckpointArtifact {
+        index: 1,
+        digest: Digest::of(content),
+        size_bytes,
+        at: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+    };
+    let has =
+        |told| super::super::has_checkpoint(world.scratch.path(), UID, Epoch { generation: 1, attempt: 1 }, &told);
+    assert!(has(told(b"step 3", 6)), "what is acknowledged is there");
+    assert!(!has(told(b"step 2", 6)) && !has(told(b"step 3", 5)), "and nothing else");
+    let part = world.send(AGENT, Request::get(read(1)).header("Range", "bytes=5-"), b"").await;
+    assert_eq!((part.code, part.text()), (StatusCode::PARTIAL_CONTENT, "3"));
+    // Nobody else's business, but the vendor's own.
+    for user in [VENDOR, "system:serviceaccount:cn-other:agent"] {
+        world.get(user, &read(1)).await.refusal(403);
+    }
+    assert_eq!(world.get(VENDOR, &read_path("checkpoint?index=1")).await.text(), "step 3");
+    let vendors = format!("{ROOT}/namespaces/research/assignments/{UID}-g1-a1/checkpoint");
+    world.get(AGENT, &vendors).await.refusal(404);
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_bounded_and_only_of_a_job_that_keeps_them() {
+    let world = World::new().await;
+    let large = vec![1; 101];
+    let refused = world.put(AGENT, &put_path("checkpoint", &large, ""), &large).await;
+    assert!(refused.refusal(413).contains("100 bytes"));
+    world.put(AGENT, &put_path("checkpoint", b"x", "&index=2"), b"x").await.refusal(422);
+    world.api.set(|workload, _| workload["checkpoint"] = Value::Null);
+    assert!(world.put(AGENT, &put_path("checkpoint", b"x", ""), b"x").await.refusal(422).contains("no checkpoints"));
+    world.api.set(|_, acknowledged| acknowledged["finished"] = true.into());
+    assert!(world.put(AGENT, &put_path("checkpoint", b"x", ""), b"x").await.refusal(400).contains("over"));
+    assert_eq!(world.put(AGENT, &put_path("log", b"x", ""), b"x").await.code, StatusCode::CREATED, "its log is kept");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ proptest! {
         let path = format!("{ROOT}{path}");
         if let Some(a) = artifact(&path) {
             let owner = match a.owner { Owner::AIJob => "aijobs", Owner::Assignment => "assignments" };
-            let what = match a.what { What::Log => "log".to_owned(), What::Output(name) => format!("outputs/{name}") };
+            let what = match a.what { What::Log => "log".to_owned(), What::Checkpoint => "checkpoint".to_owned(), What::Output(name) => format!("outputs/{name}") };
             prop_assert_eq!(format!("{ROOT}/namespaces/{}/{owner}/{}/{what}", a.namespace, a.name), path);
         }
     }

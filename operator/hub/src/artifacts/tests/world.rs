@@ -48,9 +48,20 @@ pub struct Api {
     pub up: Arc<Mutex<bool>>,
     /// The job.
     pub job: Arc<Mutex<Value>>,
+    /// The Assignment.
+    pub assignment: Arc<Mutex<Value>>,
 }
 
 impl Api {
+    /// Begins with the usual Assignment and changes its workload, or what the hub noted.
+    pub fn set(&self, change: impl FnOnce(&mut Value, &mut Value)) {
+        let mut made = assignment();
+        let mut acknowledged = json!({});
+        change(&mut made["spec"]["workload"], &mut acknowledged);
+        made["spec"]["acknowledged"] = acknowledged;
+        *self.assignment.lock().unwrap() = made;
+    }
+
     fn client(&self) -> Client {
         let api = self.clone();
         let service = tower::service_fn(move |request: Request<kube::client::Body>| {
@@ -83,7 +94,7 @@ impl Api {
                     "metadata": { "name": "digits", "namespace": "research", "uid": UID } }] }),
             ),
             path if path == format!("/apis/eai.network/v1alpha1/namespaces/cn-m/assignments/{UID}-g1-a1") => {
-                (200, assignment())
+                (200, self.assignment.lock().unwrap().clone())
             }
             _ => (404, json!({ "kind": "Status", "code": 404, "message": "not found", "reason": "NotFound" })),
         }
@@ -114,7 +125,8 @@ impl Api {
 
 fn workload() -> Value {
     json!({ "image": format!("registry.example.com/a@sha256:{}", "0".repeat(64)), "cpuMillis": 1000, "memoryBytes": 1024,
-        "completions": 2, "parallelism": 1, "maxDurationSeconds": 60,
+        "completions": 2, "parallelism": 1, "maxDurationSeconds": 60, "checkpoint": { "maxBytes": 100 },
+        "restore": [{ "index": 1, "epoch": { "generation": 1, "attempt": 0 } }],
         "outputs": [{ "name": "model", "path": "model.bin", "maxBytes": 100 }] })
 }
 
@@ -162,6 +174,7 @@ impl World {
             asked: Arc::default(),
             up: Arc::new(Mutex::new(true)),
             job: Arc::new(Mutex::new(job())),
+            assignment: Arc::new(Mutex::new(assignment())),
         };
         let client = api.client();
         // Where bounds are short, so is memory.

@@ -24,6 +24,7 @@ fn the_agents_rights_are_these_and_no_others() {
         lines,
         [
             " serviceaccounts/token create agent",
+            "artifacts.eai.network assignments/checkpoint create,get,update ",
             "artifacts.eai.network assignments/log,assignments/outputs create,update ",
             "artifacts.eai.network sessions/attach get ",
             "coordination.k8s.io leases get,update,patch agent",

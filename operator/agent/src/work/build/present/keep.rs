@@ -5,7 +5,7 @@ use crate::{
     artifacts::LogState,
     work::{
         build::Step,
-        pods::{Outputs, PodFact, Work},
+        pods::{Outputs, PodFact, Restore, Work},
     },
 };
 
@@ -24,6 +24,13 @@ impl View<'_> {
             let (name, uid, index) = (pod.name.clone(), pod.uid.clone(), pod.index);
             if self.log_wanted(pod) {
                 steps.push(Step::Follow { pod: name.clone(), uid: uid.clone(), index });
+            }
+            if pod.restore == Restore::Running && pod.deleted_at.is_none() {
+                steps.push(Step::Restore { pod: name.clone(), uid: uid.clone(), index });
+            }
+            if self.unsaved(pod) {
+                steps.push(Step::Save { pod: name.clone(), uid: uid.clone(), index });
+                continue;
             }
             if pod.outputs != Outputs::Running {
                 continue;
@@ -47,6 +54,18 @@ impl View<'_> {
             }
         }
         steps
+    }
+
+    /// Whether the work of `pod` may leave checkpoints, or has left one that isn't with the hub. What it does well it has
+    /// no more use for.
+    fn unsaved(&self, pod: &PodFact) -> bool {
+        let begun = match pod.work {
+            Work::Running { .. } => true,
+            Work::Ended { run, .. } => run.start_ms > 0 && (run.exit != 0 || pod.interrupted()),
+            Work::Waiting { .. } | Work::Untold => false,
+        };
+        let keeps = self.snapshot.assignment.spec.workload.checkpoint.is_some();
+        keeps && begun && pod.outputs == Outputs::Running && !self.snapshot.artifacts.last_looked.contains(&pod.uid)
     }
 
     /// What couldn't be kept, with what is new.
@@ -80,7 +99,7 @@ impl View<'_> {
         let following = |state: &LogState| matches!(state, LogState::Following { .. });
         let holding = |pod: &PodFact| {
             let collected = self.snapshot.artifacts.outputs.get(&pod.index).is_some_and(|c| c.pod_uid == pod.uid);
-            pod.outputs == Outputs::Running && !collected && !pod.interrupted()
+            pod.outputs == Outputs::Running && (self.unsaved(pod) || !collected && !pod.interrupted())
         };
         !self.snapshot.artifacts.logs.values().any(following)
             && !self.snapshot.pods.iter().any(|pod| self.log_wanted(pod) || holding(pod))

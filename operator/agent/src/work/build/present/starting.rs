@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{View, Wanted};
 use crate::work::{
-    pods::{PodFact, Work},
+    pods::{PodFact, Restore, Work},
     snapshot::Words,
 };
 
@@ -20,6 +20,10 @@ const TELL_AFTER: Duration = Duration::from_secs(30);
 impl View<'_> {
     /// How long `pod` may still take to start; `None` if it doesn't wait for that, or nothing bounds it here.
     pub(super) fn start_left(&self, pod: &PodFact) -> Option<Duration> {
+        // How long its checkpoint takes to come is the hub's to judge.
+        if pod.restore == Restore::Running {
+            return None;
+        }
         let bound = self.bound(is_problem(waits_for(pod)?))?;
         Some(bound.saturating_sub(self.waited(pod)?))
     }

@@ -1,6 +1,7 @@
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::type_complexity)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::type_complexity, clippy::panic)]
 //! Decisions, one by one; the crash points of metering; and what a pod may never be.
 
+mod checkpoints;
 mod fence;
 mod hold;
 mod lending;

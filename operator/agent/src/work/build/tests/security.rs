@@ -24,7 +24,7 @@ fn is_confined(pod: &PodSpec) {
     assert_eq!(pod.node_name, None);
     assert_eq!(pod.host_aliases, None);
     assert_eq!(pod.share_process_namespace, None);
-    assert_eq!(pod.init_containers, None);
+    assert!(pod.init_containers.iter().flatten().all(|c| c.name == "restore"));
     assert_eq!(pod.ephemeral_containers, None);
     assert_eq!(pod.restart_policy.as_deref(), Some("Never"));
     let security = pod.security_context.as_ref().unwrap();
@@ -40,7 +40,7 @@ fn is_confined(pod: &PodSpec) {
         assert_eq!(only_empty.as_object().unwrap().keys().collect::<Vec<_>>(), ["emptyDir", "name"]);
         assert!(volume.empty_dir.as_ref().unwrap().size_limit.is_some());
     }
-    pod.containers.iter().for_each(container_is_confined);
+    pod.containers.iter().chain(pod.init_containers.iter().flatten()).for_each(container_is_confined);
 }
 
 fn container_is_confined(container: &Container) {

@@ -3,6 +3,7 @@
 use eai_api::{
     AIJob, AIJobStatus, Assignment, AssignmentSpec, AssignmentStatus,
     aijob::{AIJobSpec, Attempt, Lease, LeaseState},
+    artifact::CheckpointArtifact,
     assignment::{AssignmentPhase, JobRef, Workload},
 };
 use eai_chain::{HubId, NamespaceId, OpenOutcome, Opened, SettleOutcome, Settled, TxHash};
@@ -137,6 +138,8 @@ pub fn assignment(job: &AIJob, when: u64) -> Assignment {
                 max_duration_seconds: job.spec.max_duration_seconds,
                 failure_policy: job.spec.failure_policy.clone(),
                 success_policy: job.spec.success_policy.clone(),
+                checkpoint: job.spec.checkpoint.clone(),
+                restore: Vec::new(),
             },
             class: attempt.class.clone(),
             rate: attempt.rate,
@@ -180,6 +183,7 @@ pub struct Case<'a> {
     pub silent: bool,
     pub drain: Option<u64>,
     pub tether: Tether,
+    pub stored: Vec<CheckpointArtifact>,
 }
 
 impl<'a> Case<'a> {
@@ -198,6 +202,7 @@ impl<'a> Case<'a> {
             silent: false,
             drain: None,
             tether: unfenced(),
+            stored: Vec::new(),
         }
     }
 
@@ -218,6 +223,7 @@ impl<'a> Case<'a> {
             member_silent: self.silent,
             drain: self.drain.map(at),
             tether: self.tether,
+            stored: self.stored,
             chain: self.chain,
             rules: &rules,
             now: at(self.now),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod agent;
+mod checkpoints;
 mod drained;
 mod ends;
 mod escrow;

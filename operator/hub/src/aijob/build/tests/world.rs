@@ -191,6 +191,7 @@ impl World {
             member_silent: false,
             drain: self.drain.filter(|_| attempt.as_ref().is_some_and(|a| a.member == "home")).map(millis),
             tether: super::fixtures::unfenced(),
+            stored: Vec::new(),
             chain,
             rules: &rules,
             now: self.now(),
