@@ -88,6 +88,7 @@ limits:
     {{- else }} {}
     {{- end }}
   allowInternet: {{ .Values.limits.allowInternet }}
+  allowExec: {{ .Values.limits.allowExec }}
 runtimeClass: {{ .Values.runtimeClass | quote }}
 internetRuntimeClass: {{ .Values.internetRuntimeClass | quote }}
 outputsImage: {{ include "eai-agent.image" . }}

@@ -166,6 +166,9 @@ pub struct Limits {
     /// Whether work may reach the internet, once a probe has shown that it reaches nothing else.
     #[serde(default)]
     pub allow_internet: bool,
+    /// Whether vendors may run commands in their own work while it runs, where its job allows it.
+    #[serde(default)]
+    pub allow_exec: bool,
 }
 
 impl Limits {

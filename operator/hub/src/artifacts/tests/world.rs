@@ -48,6 +48,8 @@ pub struct Api {
     pub up: Arc<Mutex<bool>>,
     /// The job.
     pub job: Arc<Mutex<Value>>,
+    /// Events so far, as `REASON NOTE`.
+    pub events: Arc<Mutex<Vec<String>>>,
 }
 
 impl Api {
@@ -74,6 +76,12 @@ impl Api {
         }
         match path {
             "/apis/authorization.k8s.io/v1/subjectaccessreviews" => self.review(body),
+            "/apis/events.k8s.io/v1/namespaces/research/events" => {
+                let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+                assert_eq!((&body["regarding"]["name"], &body["regarding"]["uid"]), (&json!("digits"), &json!(UID)));
+                self.events.lock().unwrap().push(format!("{} {}", text("reason"), text("note")));
+                (201, body.clone())
+            }
             "/apis/eai.network/v1alpha1/namespaces/research/aijobs/digits" => (200, self.job.lock().unwrap().clone()),
             "/apis/eai.network/v1alpha1/aijobs" => (
                 200,
@@ -162,6 +170,7 @@ impl World {
             asked: Arc::default(),
             up: Arc::new(Mutex::new(true)),
             job: Arc::new(Mutex::new(job())),
+            events: Arc::default(),
         };
         let client = api.client();
         // Where bounds are short, so is memory.
