@@ -89,6 +89,7 @@ limits:
     {{- end }}
   allowInternet: {{ .Values.limits.allowInternet }}
   allowContinue: {{ .Values.limits.allowContinue }}
+  allowExec: {{ .Values.limits.allowExec }}
 {{- with .Values.drain.by }}
 drainBy: {{ . | quote }}
 {{- end }}

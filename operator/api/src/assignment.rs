@@ -174,6 +174,9 @@ pub struct Workload {
     /// What it may reach.
     #[serde(default)]
     pub network: Network,
+    /// Whether its vendor may run commands in its containers, where the owner allows it too.
+    #[serde(default)]
+    pub allow_exec: bool,
     /// Files to keep.
     #[serde(default)]
     #[schemars(length(max = 32))]

@@ -44,9 +44,6 @@ pub enum Wish {
         /// Whether it is given input.
         #[serde(default)]
         stdin: bool,
-        /// Whether it is given a terminal.
-        #[serde(default)]
-        tty: bool,
     },
     /// A connection to one of its ports.
     PortForward {

@@ -149,6 +149,12 @@ pub enum Command {
     },
     /// A job's log: its last MiB.
     Logs(Logs),
+    /// What happened to a job: the hub's events, and its member's while it is there.
+    Events(Events),
+    /// Run a command in a job's container. The job must allow it (spec.allowExec), and its member's owner too.
+    Exec(Exec),
+    /// Reach a port of a job's container at a port of this machine.
+    PortForward(PortForward),
     /// Bring home a job's outputs, checked against their digests.
     Fetch(Fetch),
     /// End a job: what ran is paid, the rest comes back.
@@ -272,6 +278,44 @@ pub struct Logs {
     pub follow: bool,
 }
 
+/// Whose events.
+#[derive(Args, Debug)]
+pub struct Events {
+    /// The job.
+    pub job: String,
+    /// Go on printing until the job has ended.
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+/// Which command.
+#[derive(Args, Debug)]
+pub struct Exec {
+    /// The job.
+    pub job: String,
+    /// In which of its completions.
+    #[arg(long, default_value_t = 0)]
+    pub index: u32,
+    /// Give it this program's input.
+    #[arg(short = 'i', long)]
+    pub stdin: bool,
+    /// The command and its arguments.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// Which port.
+#[derive(Args, Debug)]
+pub struct PortForward {
+    /// The job.
+    pub job: String,
+    /// Here and there: LOCAL:REMOTE, or one number for both. A LOCAL of 0 is any that is free.
+    pub ports: String,
+    /// Of which of its completions.
+    #[arg(long, default_value_t = 0)]
+    pub index: u32,
+}
+
 /// What to fetch.
 #[derive(Args, Debug)]
 pub struct Fetch {
@@ -321,6 +365,9 @@ mod tests {
             "leave home-1 --within 10m --yes",
             "leave home-1 --force",
             "logs digits -f --index 2 --attempt 1",
+            "events digits -w",
+            "exec digits --index 1 -i -- sh -c ls",
+            "port-forward digits 8080:80",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
         }
@@ -331,6 +378,9 @@ mod tests {
             "deposit 5 --cap 3",
             "join cloud-1 --push",
             "join cloud-1 --member-kubeconfig k",
+            "exec digits",
+            "exec digits ls",
+            "port-forward digits",
             "withdraw",
             "withdraw 1 --all",
             "authorize --cap 1",

@@ -56,6 +56,9 @@ pub enum Error {
     /// The arguments can't be meant so.
     #[error("{0}")]
     Usage(String),
+    /// A command in a job ended with something else than 0.
+    #[error("the command ended with {0}")]
+    Exited(u8),
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -66,6 +69,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Exited(code) => *code,
             Self::NotFound(_) => 3,
             Self::Hub(kube::Error::Api(status)) if status.code == 404 => 3,
             Self::Hub(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => 4,

@@ -5,17 +5,21 @@ use eai_api::{
     session::{Answer, Wish},
 };
 use eai_runtime::stream::{self, ConnectError, Link, Message, Pace};
-use kube::core::Status;
+use kube::{Client, core::Status};
 
 use crate::{
     error::{Error, Result},
     hub::Hub,
 };
 
-/// Opens a stream to a job. Returns it, how it begins, and whether the end of an input can be told over it.
+/// Opens a stream to a job. Returns it and how it begins.
 pub async fn open(hub: &Hub, job: &str, wish: &Wish) -> Result<(Link, Answer)> {
-    let (socket, _) =
-        stream::connect(&hub.client, &path(&hub.job_namespace, job, wish)?).await.map_err(|e| failed(&e))?;
+    open_at(&hub.client, &path(&hub.job_namespace, job, wish)?).await
+}
+
+/// The same at a path that is known.
+pub async fn open_at(client: &Client, path: &str) -> Result<(Link, Answer)> {
+    let (socket, _) = stream::connect(client, path).await.map_err(|error| failed(&error))?;
     let mut link = Link::new(socket, Pace::default());
     let first = link.next().await.map_err(|end| Error::Failed(format!("the hub's answer: {end}")))?;
     let answer = first.to_text().ok().and_then(|text| serde_json::from_str(text).ok());
@@ -29,7 +33,7 @@ pub async fn open(hub: &Hub, job: &str, wish: &Wish) -> Result<(Link, Answer)> {
 }
 
 /// Its path on the hub's API server.
-fn path(namespace: &str, job: &str, wish: &Wish) -> Result<String> {
+pub fn path(namespace: &str, job: &str, wish: &Wish) -> Result<String> {
     let what = match wish {
         Wish::Log { .. } => "log",
         Wish::Events => "events",
@@ -80,7 +84,7 @@ mod tests {
             "/apis/artifacts.eai.network/v1alpha1/namespaces/vision/aijobs/digits/log?wish=\
              %7B%22Log%22%3A%7B%22index%22%3A2%2C%22offset%22%3A5%7D%7D"
         );
-        let wish = Wish::Exec { index: 0, command: vec!["a b&c=é".into()], stdin: true, tty: false };
+        let wish = Wish::Exec { index: 0, command: vec!["a b&c=é".into()], stdin: true };
         let path = path("vision", "digits", &wish).unwrap();
         assert!(path.parse::<http::Uri>().is_ok() && path.contains("/exec?wish=") && !path.contains('&'), "{path}");
     }

@@ -100,6 +100,40 @@ fn a_log_that_is_read_again_is_not_there_twice_and_an_earlier_one_stays() {
     assert!(!spool.is_empty());
 }
 
+#[test]
+fn a_log_that_is_read_again_keeps_its_offsets() {
+    let whole = lines(0, 2_000);
+    let whole = whole.as_bytes();
+    let mut spool = Scratch::new("offsets").open();
+    spool.append(&whole[..20_000]).unwrap();
+    spool.begin_again().unwrap();
+    spool.append(&whole[..10_000]).unwrap();
+    spool.catch_up(false).unwrap();
+    assert!(spool.is_behind() && spool.end() == 20_000, "no more than was read before");
+    spool.append(&whole[10_000..30_000]).unwrap();
+    spool.catch_up(true).unwrap();
+    assert!(!spool.is_behind() && spool.end() == 30_000);
+    // A connection that breaks before it has come to what is new changes nothing.
+    spool.begin_again().unwrap();
+    spool.append(&whole[..5_000]).unwrap();
+    spool.begin_again().unwrap();
+    spool.append(&whole[..40_000]).unwrap();
+    spool.finish().unwrap();
+    assert_eq!(spool.read(0, 100_000).unwrap().bytes, &whole[..40_000]);
+    assert_eq!(spool.read(39_990, 100_000).unwrap().bytes, &whole[39_990..40_000]);
+}
+
+#[test]
+fn what_nobody_read_shows_in_the_offsets() {
+    let mut spool = Scratch::new("skipped").open();
+    spool.append(b"first\n").unwrap();
+    spool.begin_again().unwrap();
+    spool.append(&vec![b'x'; LIMIT]).unwrap();
+    spool.finish().unwrap();
+    assert!(spool.start() > 6 && spool.end() == spool.start() + LIMIT as u64);
+    assert_eq!(spool.read(6, 10).unwrap().offset, spool.start());
+}
+
 fn target() -> Target {
     Target { namespace: "cn-home-1".to_owned(), assignment: "a".to_owned() }
 }

@@ -173,6 +173,9 @@ pub struct Limits {
     /// owner, ends it then before its time.
     #[serde(default)]
     pub allow_continue: bool,
+    /// Whether vendors may run commands in their own work while it runs, where its job allows it.
+    #[serde(default)]
+    pub allow_exec: bool,
 }
 
 impl Limits {

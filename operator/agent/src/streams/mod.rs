@@ -3,8 +3,10 @@
 //!
 //! The hub says what is wanted; whether it may be is decided here, by what its Assignment and the owner allow.
 
+mod events;
 mod judge;
 mod log;
+mod pod;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,9 @@ use crate::{artifacts::Backoff, context::Context};
 
 /// Sessions at once, whatever the hub asks for.
 const MOST: usize = 32;
+
+/// How what isn't a log begins.
+const BEGIN: Answer = Answer::Begin { offset: 0, anew: false };
 
 /// The agent's streams.
 pub struct Streams {
@@ -129,9 +134,16 @@ impl Streams {
                 let (answer, reader) = reader.begin(*offset, check.as_deref()).await?;
                 Ok((answer, Session::Log(reader)))
             }
-            _ => {
-                drop(assignment);
-                Err("this version of the agent can't do that".to_owned())
+            Wish::Events => Ok((BEGIN, Session::Events(events::of(&self.context, &open.assignment).await?))),
+            Wish::Exec { index, command, stdin } => {
+                judge::commands(&assignment, &self.context.config.limits)?;
+                let pod = judge::pod(&self.context, &open.assignment, *index)?;
+                tracing::info!(target: "audit", assignment = open.assignment, pod, ?command, "a vendor runs a command");
+                Ok((BEGIN, Session::Pod(Box::new(pod::exec(&self.context, &pod, command, *stdin).await?))))
+            }
+            Wish::PortForward { index, port } => {
+                let pod = judge::pod(&self.context, &open.assignment, *index)?;
+                Ok((BEGIN, Session::Pod(Box::new(pod::port(&self.context, &pod, *port).await?))))
             }
         }
     }
@@ -146,12 +158,19 @@ impl Streams {
 enum Session {
     /// Of a log.
     Log(log::Reader),
+    /// What there is to tell, and its end.
+    Events(Vec<Message>),
+    /// With a pod: the stream from its node.
+    Pod(Box<Socket>),
 }
 
 impl Session {
     async fn run(self, socket: Socket, pace: Pace) -> End {
         match self {
             Self::Log(reader) => stream::pour(socket, reader.messages(), pace).await,
+            Self::Events(events) => stream::pour(socket, futures::stream::iter(events), pace).await,
+            // Not every node answers pings.
+            Self::Pod(pod) => stream::splice(socket, *pod, pace, false).await,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 fn pace() -> Pace {
     Pace {
         ping: Duration::from_millis(50),
-        silence: Duration::from_millis(600),
+        silence: Duration::from_secs(1),
         last: Duration::from_millis(200),
         ..Pace::default()
     }
@@ -142,7 +142,7 @@ async fn a_log_comes_as_it_grows_and_ends_with_the_work() {
     assert_eq!(answer, Answer::Begin { offset: 0, anew: false });
     assert_eq!(take(&mut link, 4).await, b"one\n");
     // Long enough for any silence to end it.
-    assert!(timeout(Duration::from_millis(1300), link.next()).await.is_err());
+    assert!(timeout(Duration::from_millis(2200), link.next()).await.is_err());
     write(&live, &progress, b"two\n");
     assert_eq!(take(&mut link, 4).await, b"two\n");
     progress.send_modify(|p| p.finished = true);
@@ -264,4 +264,62 @@ async fn nonsense_of_the_hubs_is_passed_over_and_a_stream_that_ends_is_opened_ag
     hub.standing.send(stream::over()).await.unwrap();
     hub.standing = standing(&mut hub.streams).await;
     hub.ask(log(0, None)).await;
+}
+
+fn exec() -> Wish {
+    Wish::Exec { index: 0, command: vec!["id".to_owned()], stdin: false }
+}
+
+#[tokio::test]
+async fn commands_are_run_only_where_job_and_owner_allow_them() {
+    let mut hub = Hub::new("exec", true).await;
+    assert!(hub.refused(exec()).await.contains("spec.allowExec"));
+    hub.world.assign(&testing::assignment(testing::spec_with(serde_json::json!({ "allowExec": true }))));
+    assert!(hub.refused(exec()).await.contains("limits.allowExec"));
+    assert!(hub.world.member.calls().iter().all(|call| !call.contains("exec")));
+}
+
+#[test]
+fn both_must_allow_commands() {
+    let limits = |allow_exec| crate::config::Limits { allow_exec, ..crate::config::Limits::default() };
+    for (job, owner) in [(false, false), (false, true), (true, false), (true, true)] {
+        let assignment = testing::assignment(testing::spec_with(serde_json::json!({ "allowExec": job })));
+        assert_eq!(judge::commands(&assignment, &limits(owner)).is_ok(), job && owner);
+    }
+}
+
+#[tokio::test]
+async fn a_port_is_reached_only_of_a_pod_that_runs() {
+    let mut hub = Hub::new("port", true).await;
+    let port = Wish::PortForward { index: 0, port: 80 };
+    assert!(hub.refused(port.clone()).await.contains("completion 0 doesn't run"));
+    let pod = testing::pod(0, testing::running(0));
+    hub.world.see_pod(&pod);
+    let other = Wish::PortForward { index: 1, port: 80 };
+    assert!(hub.refused(other).await.contains("completion 1 doesn't run"));
+    hub.world.member.calls();
+    // The API server in memory opens no streams.
+    assert!(hub.refused(port.clone()).await.contains("opens no stream"));
+    let asked = format!("GET {}/{}/portforward", crate::testing::world::PODS, pod.metadata.name.as_deref().unwrap());
+    assert!(hub.world.member.calls().contains(&asked));
+    hub.world.see_pod(&testing::pod(0, testing::ended(0, 5, 0)));
+    assert!(hub.refused(port).await.contains("doesn't run"));
+}
+
+#[tokio::test]
+async fn events_of_the_work_are_told_and_end() {
+    let mut hub = Hub::new("events", true).await;
+    assert!(hub.refused(Wish::Events).await.contains("can't list events"));
+    let event = |name: &str| {
+        serde_json::json!({ "metadata": { "name": name }, "involvedObject": { "name": name }, "type": "Warning",
+            "reason": "BackOff", "message": "no such image", "lastTimestamp": "2026-01-01T00:00:00Z" })
+    };
+    let list = serde_json::json!({ "kind": "EventList", "apiVersion": "v1", "metadata": {},
+        "items": [event("somebody-elses"), event(&format!("{NAME}-0-abcde"))] });
+    hub.world.member.put("/api/v1/namespaces/eai-work/events", list);
+    let (_, mut link) = hub.ask(Wish::Events).await;
+    let told = link.next().await.unwrap();
+    let told: eai_api::session::MemberEvent = serde_json::from_str(told.to_text().unwrap()).unwrap();
+    assert_eq!((told.reason.as_str(), told.index), ("BackOff", Some(0)));
+    assert!(matches!(link.next().await, Err(End::Closed(frame)) if stream::is_over(frame.as_ref())));
 }

@@ -1,4 +1,5 @@
 //! What a vendor asks for.
+#![allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in what people write")]
 
 use eai_core::{address::Address, money::Amount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -136,6 +137,11 @@ pub struct AIJobSpec {
     #[serde(default)]
     #[x_kube(validation = schema::fixed())]
     pub network: Network,
+    /// Whether commands may be run in its containers while they run, by those who may create `aijobs/exec`; each is told
+    /// of by an Event. The member's owner must allow it too.
+    #[serde(default)]
+    #[x_kube(validation = schema::fixed())]
+    pub allow_exec: bool,
     /// Files to keep, written under /eai/output.
     #[serde(default)]
     #[schemars(length(max = 32))]

@@ -4,8 +4,11 @@ mod approve;
 mod cordon;
 mod doctor;
 mod drain;
+mod events;
+mod exec;
 mod explain;
 mod fetch;
+mod forward;
 mod invite;
 mod job;
 mod join;
@@ -60,6 +63,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Cancel { job } => job::cancel(&hub, job).await,
         Command::Explain { job } => explain::run(&hub, job, cli.output).await,
         Command::Quote { file } => quote::run(&hub, file, cli.output).await,
+        Command::Events(arguments) => events::run(&hub, arguments).await,
+        Command::Exec(arguments) => exec::run(&hub, arguments).await,
+        Command::PortForward(arguments) => forward::run(&hub, arguments).await,
         Command::Logs(arguments) => logs::run(&hub, arguments).await,
         Command::Fetch(arguments) => fetch::run(&hub, arguments, cli.output).await,
     }

@@ -38,6 +38,7 @@ pub fn assignment(
         same_interconnect: spec.placement.same_interconnect,
         preferred_nodes: attempt.nodes.clone(),
         network: spec.network,
+        allow_exec: spec.allow_exec,
         outputs: spec.outputs.clone(),
         max_duration_seconds: spec.max_duration_seconds,
         failure_policy: spec.failure_policy.clone(),

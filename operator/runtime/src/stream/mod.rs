@@ -27,8 +27,8 @@ use tokio_tungstenite::{
 };
 
 pub use link::Link;
-pub use splice::{End, Pace, finish, pour, splice};
-pub use tokio_tungstenite::tungstenite::Message;
+pub use splice::{End, Pace, finish, join, pour, splice};
+pub use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// The longest message.
 pub const MOST_BYTES: usize = 256 << 10;

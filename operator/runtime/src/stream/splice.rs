@@ -132,12 +132,12 @@ where
 }
 
 /// Joins two streams until one of them ends; then the other is told, and waited for a moment: a connection that is
-/// dropped with something unread takes with it what its other end hasn't read.
-pub async fn splice(one: Socket, other: Socket, pace: Pace) -> End {
+/// dropped with something unread takes with it what its other end hasn't read. The other end need not answer pings.
+pub async fn splice(one: Socket, other: Socket, pace: Pace, wary_of_other: bool) -> End {
     let (mut to_one, mut from_one) = one.split();
     let (mut to_other, mut from_other) = other.split();
     let there = Pump { from: &mut from_one, to: &mut to_other, pace, wary: true };
-    let back = Pump { from: &mut from_other, to: &mut to_one, pace, wary: true };
+    let back = Pump { from: &mut from_other, to: &mut to_one, pace, wary: wary_of_other };
     let (end, left) = tokio::select! {
         end = there.run() => (end, &mut from_other),
         end = back.run() => (end, &mut from_one),
@@ -146,19 +146,28 @@ pub async fn splice(one: Socket, other: Socket, pace: Pace) -> End {
     end
 }
 
-/// Pours what `source` has into a stream, and listens only for its end. The source ends it with a closing message.
-pub async fn pour(socket: Socket, source: impl Stream<Item = Message>, pace: Pace) -> End {
+/// Pours what `source` has into a stream, and what comes on it into `sink`, until the stream is closed or the source
+/// closes it.
+pub async fn join<S, K>(socket: Socket, source: S, sink: K, pace: Pace) -> End
+where
+    S: Stream<Item = Message>,
+    K: Sink<Message, Error = Error>,
+{
     let (mut to, mut from) = socket.split();
-    let mut source = std::pin::pin!(source.map(Ok));
-    let mut nowhere = sink::drain().sink_map_err(|never| match never {});
+    let (mut source, mut sink) = (std::pin::pin!(source.map(Ok)), std::pin::pin!(sink));
     let out = Pump { from: &mut source, to: &mut to, pace, wary: false };
-    let back = Pump { from: &mut from, to: &mut nowhere, pace, wary: true };
+    let back = Pump { from: &mut from, to: &mut sink, pace, wary: true };
     let end = tokio::select! {
         end = out.run() => end,
         end = back.run() => return end,
     };
     drain(&mut from, pace.last).await;
     end
+}
+
+/// Pours what `source` has into a stream, and listens only for its end.
+pub async fn pour(socket: Socket, source: impl Stream<Item = Message>, pace: Pace) -> End {
+    join(socket, source, sink::drain().sink_map_err(|never| match never {}), pace).await
 }
 
 /// Says the last word on a stream, and waits a moment until it was heard.

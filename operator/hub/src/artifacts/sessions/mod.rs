@@ -11,6 +11,7 @@
 
 pub mod agent;
 mod limits;
+mod record;
 pub mod vendor;
 
 use std::{

@@ -13,7 +13,7 @@ use kube::Api;
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at, timeout};
 
-use super::{Sessions, limits::Place};
+use super::{Sessions, limits::Place, record::Record};
 use crate::artifacts::{
     app::{App, query},
     authorize::{Action, Question},
@@ -22,6 +22,10 @@ use crate::artifacts::{
     path::{Deed, Live},
     server::TrustChanges,
 };
+
+/// The longest command.
+const MOST_WORDS: usize = 64;
+const MOST_COMMAND: usize = 4096;
 
 /// The query of a vendor's request.
 #[derive(Deserialize)]
@@ -47,23 +51,28 @@ pub async fn serve(
     let question = |action| Question { identity: who.clone(), namespace: live.namespace.clone(), action };
     let mut needed = vec![question(Action::GetJob(live.name.clone()))];
     needed.extend(right(live.deed).map(|what| question(Action::Use(live.name.clone(), what))));
-    for question in &needed {
-        if !app.asked(app.authorizer.allows(question.clone())).await? {
-            return Err(forbidden(&user, &live, &question.action));
-        }
-    }
-    let jobs: Api<AIJob> = Api::namespaced(app.client.clone(), &live.namespace);
-    let job = app.asked(jobs.get_opt(&live.name)).await?;
-    let missing = || Refusal::not_found(format!("there is no AIJob {} in namespace {}", live.name, live.namespace));
-    let job = job.ok_or_else(missing)?;
+    let job = job(app, &live, &user, &needed).await?;
     let (uid, namespace, assignment) = running(&job)?;
     has_index(&job, &wish)?;
+    let command = match &wish {
+        Wish::Exec { command, .. } => Some(may_run(&job, command)?),
+        _ => None,
+    };
     let trust = request.extensions().get::<TrustChanges>().cloned();
     let (response, upgrade) = stream::accept(&mut request)
         .ok_or_else(|| Refusal::bad_request("this is a stream, which kubectl eai asks for as a websocket"))?;
     let sessions = Arc::clone(&app.sessions);
     let place = sessions.places.take(&user, &uid, &namespace)?;
-    let (agent, answer) = sessions.open(&namespace, assignment, wish).await?;
+    // Nothing is run that isn't on record.
+    let mut record = match command {
+        Some(command) => Some(app.asked(Record::begin(&app.client, &job, &user, command)).await?),
+        None => None,
+    };
+    let opened = sessions.open(&namespace, assignment, wish).await;
+    if let (Err(refusal), Some(record)) = (&opened, &mut record) {
+        record.ends(format!("it wasn't run: {refusal}"));
+    }
+    let (agent, answer) = opened?;
     tokio::spawn(async move {
         let Some(mut vendor) = stream::accepted(upgrade).await else { return };
         let patience = sessions.bounds.pace.silence;
@@ -71,9 +80,24 @@ pub async fn serve(
             return;
         }
         let joined = Joined { sessions: &sessions, needed, _place: place };
-        joined.run(vendor, agent, trust).await;
+        let end = joined.run(vendor, agent, trust).await;
+        if let Some(record) = &mut record {
+            record.ends(end);
+        }
     });
     Ok(response)
+}
+
+/// The job, for a user who may do all that is needed.
+async fn job(app: &App, live: &Live, user: &str, needed: &[Question]) -> Result<AIJob, Refusal> {
+    for question in needed {
+        if !app.asked(app.authorizer.allows(question.clone())).await? {
+            return Err(forbidden(user, live, &question.action));
+        }
+    }
+    let jobs: Api<AIJob> = Api::namespaced(app.client.clone(), &live.namespace);
+    let missing = || Refusal::not_found(format!("there is no AIJob {} in namespace {}", live.name, live.namespace));
+    app.asked(jobs.get_opt(&live.name)).await?.ok_or_else(missing)
 }
 
 /// A session under way.
@@ -85,7 +109,8 @@ struct Joined<'a> {
 }
 
 impl Joined<'_> {
-    async fn run(self, vendor: Socket, agent: Socket, trust: Option<TrustChanges>) {
+    /// Passes on messages until one end is done, or may no longer. Says how it ended.
+    async fn run(self, vendor: Socket, agent: Socket, trust: Option<TrustChanges>) -> String {
         let trust_changed = async {
             match trust {
                 Some(trust) => trust.changed().await,
@@ -94,10 +119,10 @@ impl Joined<'_> {
         };
         // Whoever is cut off comes again, and is told why not.
         tokio::select! {
-            end = splice(vendor, agent, self.sessions.bounds.pace) => tracing::debug!(%end, "a session ends"),
-            () = self.no_longer_allowed() => tracing::info!("a session is cut: its vendor may no longer"),
-            () = trust_changed => {}
-            () = self.sessions.shutdown.cancelled() => {}
+            end = splice(vendor, agent, self.sessions.bounds.pace, true) => end.to_string(),
+            () = self.no_longer_allowed() => "its vendor may no longer".to_owned(),
+            () = trust_changed => "whom the hub trusts has changed".to_owned(),
+            () = self.sessions.shutdown.cancelled() => "the hub stopped".to_owned(),
         }
     }
 
@@ -171,4 +196,18 @@ fn has_index(job: &AIJob, wish: &Wish) -> Result<(), Refusal> {
         return Err(Refusal::not_found(format!("the job has {most} completions, counted from 0; there is no {index}")));
     }
     Ok(())
+}
+
+/// The command as one line, if the job allows commands and this can be one.
+fn may_run(job: &AIJob, command: &[String]) -> Result<String, Refusal> {
+    if !job.spec.allow_exec {
+        let said = "the job allows no commands; for another job set spec.allowExec, which can't change";
+        return Err(Refusal::forbidden(said));
+    }
+    let length: usize = command.iter().map(String::len).sum();
+    if command.is_empty() || command.len() > MOST_WORDS || length > MOST_COMMAND {
+        let said = format!("a command has from 1 to {MOST_WORDS} words, and {MOST_COMMAND} bytes at most");
+        return Err(Refusal::bad_request(said));
+    }
+    Ok(command.join(" "))
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod authority;
+mod commands;
 mod identity;
 mod path;
 mod range;

@@ -19,30 +19,30 @@ use super::{
 };
 
 /// As fast as a test would have it.
-fn bounds() -> Bounds {
+pub fn bounds() -> Bounds {
     let pace = Pace {
-        ping: Duration::from_millis(50),
-        silence: Duration::from_millis(600),
+        ping: Duration::from_millis(100),
+        silence: Duration::from_millis(1200),
         last: Duration::from_millis(300),
         ..Pace::default()
     };
     Bounds {
         pace,
         limits: Limits { total: 4, user: 3, job: 2, member: 2 },
-        answer: Duration::from_millis(500),
+        answer: Duration::from_secs(4),
         recheck: Duration::from_millis(100),
         standing_recheck: Duration::from_millis(100),
         ..Bounds::default()
     }
 }
 
-struct Hub {
-    world: World,
+pub struct Hub {
+    pub world: World,
     url: String,
 }
 
 impl Hub {
-    async fn new(bounds: Bounds) -> Self {
+    pub async fn new(bounds: Bounds) -> Self {
         eai_runtime::tls::init();
         let world = World::within(bounds).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -69,7 +69,7 @@ impl Hub {
         Client::try_from(config).unwrap()
     }
 
-    async fn vendor(&self, wish: &Wish) -> Result<Link, ConnectError> {
+    pub async fn vendor(&self, wish: &Wish) -> Result<Link, ConnectError> {
         self.as_user(VENDOR, "digits", wish).await
     }
 
@@ -80,14 +80,15 @@ impl Hub {
             Wish::Exec { .. } => "exec",
             Wish::PortForward { .. } => "portforward",
         };
-        let wish: String = serde_json::to_string(wish).unwrap().bytes().map(|b| format!("%{b:02x}")).collect();
+        let wish: Vec<String> = serde_json::to_string(wish).unwrap().bytes().map(|b| format!("%{b:02x}")).collect();
+        let wish = wish.concat();
         let path = format!("{ROOT}/namespaces/research/aijobs/{job}/{what}?wish={wish}");
         let (socket, closes) = stream::connect(&self.client(user), &path).await?;
         assert!(closes, "the protocol is told");
         Ok(Link::new(socket, bounds().pace))
     }
 
-    async fn agent(&self, name: &str) -> Result<Socket, ConnectError> {
+    pub async fn agent(&self, name: &str) -> Result<Socket, ConnectError> {
         self.agent_of(AGENT, "cn-m", name).await
     }
 
@@ -97,14 +98,14 @@ impl Hub {
     }
 
     /// An agent's standing stream, once the hub knows of it.
-    async fn standing(&self) -> Link {
+    pub async fn standing(&self) -> Link {
         let socket = self.agent(STANDING).await.unwrap();
         until(|| self.world.app.sessions.is_standing("cn-m")).await;
         Link::new(socket, bounds().pace)
     }
 }
 
-async fn until(mut holds: impl FnMut() -> bool) {
+pub async fn until(mut holds: impl FnMut() -> bool) {
     timeout(Duration::from_mins(1), async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -118,11 +119,11 @@ fn log() -> Wish {
     Wish::Log { index: 0, offset: 0, check: None }
 }
 
-async fn asked(standing: &mut Link) -> Open {
+pub async fn asked(standing: &mut Link) -> Open {
     serde_json::from_str(standing.next().await.unwrap().to_text().unwrap()).unwrap()
 }
 
-fn begin(offset: u64) -> Message {
+pub fn begin(offset: u64) -> Message {
     Message::Text(serde_json::to_string(&Answer::Begin { offset, anew: false }).unwrap().into())
 }
 
@@ -141,7 +142,7 @@ async fn session(hub: &Hub, standing: &mut Link) -> (Link, Link) {
     (vendor, agent)
 }
 
-fn refusal<T>(answer: Result<T, ConnectError>, code: u16) -> String {
+pub fn refusal<T>(answer: Result<T, ConnectError>, code: u16) -> String {
     match answer {
         Err(ConnectError::Refused { code: found, message }) => {
             assert_eq!(found, code, "{message}");
@@ -177,7 +178,7 @@ async fn an_idle_session_outlasts_any_silence_that_would_end_it() {
     let mut standing = hub.standing().await;
     let (mut vendor, mut agent) = session(&hub, &mut standing).await;
     // Nobody says anything for more than twice as long; everybody listens.
-    let idle = timeout(Duration::from_millis(1500), async {
+    let idle = timeout(Duration::from_millis(2600), async {
         tokio::select! {
             _ = vendor.next() => {}
             _ = agent.next() => {}
@@ -194,7 +195,7 @@ async fn an_end_that_falls_silent_ends_the_session() {
     let hub = Hub::new(bounds()).await;
     let mut standing = hub.standing().await;
     let (_silent, mut agent) = session(&hub, &mut standing).await;
-    let ended = timeout(Duration::from_secs(3), agent.next()).await.unwrap();
+    let ended = timeout(Duration::from_secs(5), agent.next()).await.unwrap();
     assert!(matches!(ended, Err(End::Closed(frame)) if !is_over(frame.as_ref())));
     until(|| hub.world.app.sessions.is_idle()).await;
 }
@@ -243,10 +244,10 @@ async fn an_agent_that_refuses_is_quoted_and_one_that_says_nothing_or_nonsense_i
         let (vendor, _agent) = tokio::join!(hub.vendor(&wish), async {
             let open = asked(&mut standing).await;
             let mut agent = hub.agent(&open.session).await.unwrap();
-            if let Some(answer) = answer {
-                agent.send(answer).await.unwrap();
+            match answer {
+                Some(answer) => agent.send(answer).await.unwrap(),
+                None => tokio::time::sleep(bounds().answer + Duration::from_millis(500)).await,
             }
-            tokio::time::sleep(Duration::from_millis(700)).await;
             agent
         });
         vendor
@@ -266,7 +267,7 @@ async fn an_agent_that_refuses_is_quoted_and_one_that_says_nothing_or_nonsense_i
 
 #[tokio::test]
 async fn no_other_agent_gets_a_session() {
-    let hub = Hub::new(bounds()).await;
+    let hub = Hub::new(Bounds { answer: Duration::from_secs(10), ..bounds() }).await;
     let other = "system:serviceaccount:cn-other:agent";
     let may = format!("{other} update assignments/status cn-other ");
     hub.world.api.allowed.lock().unwrap().insert(may);
@@ -322,11 +323,11 @@ async fn rights_that_end_end_what_rests_on_them() {
     let mut standing = hub.standing().await;
     let (mut vendor, mut agent) = session(&hub, &mut standing).await;
     hub.world.api.allowed.lock().unwrap().remove(&format!("{VENDOR} get aijobs/ research digits"));
-    assert!(timeout(Duration::from_secs(2), vendor.next()).await.unwrap().is_err());
-    assert!(timeout(Duration::from_secs(2), agent.next()).await.unwrap().is_err());
+    assert!(timeout(Duration::from_secs(5), vendor.next()).await.unwrap().is_err());
+    assert!(timeout(Duration::from_secs(5), agent.next()).await.unwrap().is_err());
     refusal(hub.vendor(&log()).await, 403);
     hub.world.api.allowed.lock().unwrap().clear();
-    assert!(timeout(Duration::from_secs(2), standing.next()).await.unwrap().is_err());
+    assert!(timeout(Duration::from_secs(5), standing.next()).await.unwrap().is_err());
     refusal(hub.agent(STANDING).await, 403);
     until(|| !hub.world.app.sessions.is_standing("cn-m")).await;
 }
@@ -359,7 +360,7 @@ async fn an_agent_that_comes_again_takes_its_own_place() {
     let hub = Hub::new(bounds()).await;
     let mut before = hub.standing().await;
     let mut after = Link::new(hub.agent(STANDING).await.unwrap(), bounds().pace);
-    assert!(matches!(timeout(Duration::from_secs(2), before.next()).await.unwrap(), Err(End::Closed(_))));
+    assert!(matches!(timeout(Duration::from_secs(5), before.next()).await.unwrap(), Err(End::Closed(_))));
     session(&hub, &mut after).await;
     assert!(hub.world.app.sessions.is_standing("cn-m"));
 }

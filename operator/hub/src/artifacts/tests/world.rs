@@ -50,6 +50,8 @@ pub struct Api {
     pub job: Arc<Mutex<Value>>,
     /// The Assignment.
     pub assignment: Arc<Mutex<Value>>,
+    /// Events so far, as `REASON NOTE`.
+    pub events: Arc<Mutex<Vec<String>>>,
 }
 
 impl Api {
@@ -85,6 +87,12 @@ impl Api {
         }
         match path {
             "/apis/authorization.k8s.io/v1/subjectaccessreviews" => self.review(body),
+            "/apis/events.k8s.io/v1/namespaces/research/events" => {
+                let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+                assert_eq!((&body["regarding"]["name"], &body["regarding"]["uid"]), (&json!("digits"), &json!(UID)));
+                self.events.lock().unwrap().push(format!("{} {}", text("reason"), text("note")));
+                (201, body.clone())
+            }
             "/apis/eai.network/v1alpha1/namespaces/research/aijobs/digits" => (200, self.job.lock().unwrap().clone()),
             "/apis/eai.network/v1alpha1/aijobs" => (
                 200,
@@ -175,6 +183,7 @@ impl World {
             up: Arc::new(Mutex::new(true)),
             job: Arc::new(Mutex::new(job())),
             assignment: Arc::new(Mutex::new(assignment())),
+            events: Arc::default(),
         };
         let client = api.client();
         // Where bounds are short, so is memory.

@@ -134,6 +134,7 @@ pub fn assignment(job: &AIJob, when: u64) -> Assignment {
                 same_interconnect: false,
                 preferred_nodes: Vec::new(),
                 network: job.spec.network,
+                allow_exec: job.spec.allow_exec,
                 outputs: Vec::new(),
                 max_duration_seconds: job.spec.max_duration_seconds,
                 failure_policy: job.spec.failure_policy.clone(),
