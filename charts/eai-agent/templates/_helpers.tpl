@@ -89,7 +89,7 @@ limits:
     {{- end }}
   allowInternet: {{ .Values.limits.allowInternet }}
   allowContinue: {{ .Values.limits.allowContinue }}
-{{- with .Values.drain.by }}
+{{- with (.Values.drain).by }}
 drainBy: {{ . | quote }}
 {{- end }}
 runtimeClass: {{ .Values.runtimeClass | quote }}

@@ -69,7 +69,7 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
     if s.ending().is_some() || past.len() + 1 >= MOST_ATTEMPTS || !reason::may_be_repeated(&outcome.reason) {
         return false;
     }
-    if outcome.reason == reason::NO_ROOM || outcome.reason == reason::DRAINED {
+    if outcome.reason == reason::NO_ROOM || reason::is_a_move(&outcome.reason) {
         // The one passes, and the job is left alone for longer each time; the other is no fault of the job's.
         return true;
     }
@@ -77,7 +77,7 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
         let counts = |p: &&PastAttempt| false_start(&p.outcome) && p.outcome.reason != reason::NO_ROOM;
         return past.iter().filter(counts).count() + 1 < MOST_FALSE_STARTS;
     }
-    let counts = |p: &&PastAttempt| !false_start(&p.outcome) && p.outcome.reason != reason::DRAINED;
+    let counts = |p: &&PastAttempt| !false_start(&p.outcome) && !reason::is_a_move(&p.outcome.reason);
     let made = past.iter().filter(counts).count() + 1;
     u32::try_from(made).is_ok_and(|made| made < s.job.spec.retry.max_attempts)
 }
