@@ -90,7 +90,7 @@ limits:
   allowInternet: {{ .Values.limits.allowInternet }}
   allowContinue: {{ .Values.limits.allowContinue }}
   allowExec: {{ .Values.limits.allowExec }}
-{{- with .Values.drain.by }}
+{{- with (.Values.drain).by }}
 drainBy: {{ . | quote }}
 {{- end }}
 runtimeClass: {{ .Values.runtimeClass | quote }}

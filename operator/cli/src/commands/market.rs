@@ -33,10 +33,12 @@ impl Member {
     fn of(node: &ComputeNode) -> Self {
         let status = node.status.clone().unwrap_or_default();
         let ready = status.conditions.iter().find(|c| c.type_ == condition::READY);
+        let degraded = status.conditions.iter().find(|c| c.type_ == condition::DEGRADED);
+        let degraded = degraded.filter(|_| ready.is_some_and(|c| c.status == "True" && c.reason == "Ready"));
         Self {
             name: node.name_any(),
             ready: condition::is_true(&status.conditions, condition::READY),
-            reason: ready.map_or("NotSeen", |c| &c.reason).to_owned(),
+            reason: degraded.or(ready).map_or("NotSeen", |c| &c.reason).to_owned(),
             site: format!("{:?}", node.spec.site),
             form: format!("{:?}", node.spec.form),
             connection: format!("{:?}", node.spec.connection),
@@ -53,7 +55,7 @@ impl Member {
             self.name.clone(),
             match (self.ready, self.reason.as_str()) {
                 (true, "Ready") => "True".to_owned(),
-                // Ready but cordoned, say.
+                // Ready but cordoned or degraded, say.
                 (ready, reason) => format!("{} ({reason})", if ready { "True" } else { "False" }),
             },
             self.site.clone(),
@@ -150,5 +152,23 @@ mod tests {
         let now = "2026-01-01T00:01:00Z".parse().unwrap();
         let row = Member::of(&node("c", "False", "1")).row(now);
         assert_eq!(row, ["c", "False (Silent)", "Home", "Pull", "", "nvidia.com/gpu 1/2", "60s"].map(str::to_owned));
+    }
+
+    #[test]
+    fn a_row_says_what_a_member_that_takes_work_lacks() {
+        let mut node = node("c", "True", "1");
+        let conditions = &mut node.status.as_mut().unwrap().conditions;
+        conditions[0].reason = "Ready".to_owned();
+        let degraded = k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+            type_: "Degraded".to_owned(),
+            reason: "NodesAway".to_owned(),
+            ..conditions[0].clone()
+        };
+        let ready = |node: &ComputeNode| Member::of(node).row("2026-01-01T00:01:00Z".parse().unwrap())[1].clone();
+        assert_eq!(ready(&node), "True");
+        node.status.as_mut().unwrap().conditions.push(degraded);
+        assert_eq!(ready(&node), "True (NodesAway)");
+        node.status.as_mut().unwrap().conditions[0].reason = "Cordoned".to_owned();
+        assert_eq!(ready(&node), "True (Cordoned)", "which says more");
     }
 }

@@ -143,7 +143,7 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
         hub.pass.notify_one();
     }
     if was.attempt.is_some() && is.attempt.is_none() {
-        if is.past_attempts.last().is_none_or(|past| past.outcome.reason != reason::DRAINED) {
+        if is.past_attempts.last().is_none_or(|past| !reason::is_a_move(&past.outcome.reason)) {
             // A member that refused for now is not to be asked again at once.
             hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
         }

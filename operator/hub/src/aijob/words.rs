@@ -35,6 +35,8 @@ pub mod reason {
     pub const MEMBER_LOST: &str = "MemberLost";
     /// The member was being emptied.
     pub const DRAINED: &str = "Drained";
+    /// The member was removed, and its right to run the work had run out.
+    pub const MEMBER_LEFT: &str = "MemberLeft";
     /// The member was removed, and its work isn't fenced.
     pub const MEMBER_REMOVED: &str = "MemberRemoved";
     /// The member didn't answer.
@@ -54,6 +56,11 @@ pub mod reason {
     /// fenced by grants: that could run it twice.
     pub fn may_be_repeated(reason: &str) -> bool {
         ![MEMBER_REMOVED, MEMBER_SILENT, DISOWNED, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED].contains(&reason)
+    }
+
+    /// Whether the attempt was taken away from a member on purpose, which uses up none of the job's tries.
+    pub fn is_a_move(reason: &str) -> bool {
+        [DRAINED, MEMBER_LEFT].contains(&reason)
     }
 
     /// Whether work that failed for this reason failed through its member rather than by itself: what its agent says, or

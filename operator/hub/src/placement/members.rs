@@ -74,7 +74,8 @@ impl Record {
     fn count(&mut self, result: AttemptResult, reason: &str, ran: bool) {
         match result {
             // Nothing was begun, or it was ended in good order.
-            AttemptResult::Lost if [reason::REFUSED, reason::NO_ROOM, reason::DRAINED].contains(&reason) => {}
+            AttemptResult::Lost
+                if [reason::REFUSED, reason::NO_ROOM].contains(&reason) || reason::is_a_move(reason) => {}
             AttemptResult::Lost => self.lost += 1,
             // What was cancelled before it ran shows nothing either.
             AttemptResult::Succeeded | AttemptResult::Failed | AttemptResult::Cancelled => {
@@ -143,11 +144,11 @@ fn member(known: &Known<'_>, records: &HashMap<&str, Record>) -> Member {
 
 /// Why a member takes no new work at all, if it doesn't.
 fn closed(known: &Known<'_>) -> Option<String> {
-    if known.node.spec.cordon {
-        return Some("is cordoned".to_owned());
-    }
     if drain::by(known.node, known.report.map(|report| &report.spec)).is_some() {
         return Some("is being drained".to_owned());
+    }
+    if known.node.spec.cordon {
+        return Some("is cordoned".to_owned());
     }
     let conditions = known.node.status.as_ref().map_or(&[][..], |status| &status.conditions);
     if !condition::is_true(conditions, AVAILABLE) {

@@ -75,7 +75,7 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
     let made = past.iter().filter(|p| Kind::of(&p.outcome) == kind).count() + 1;
     match kind {
         // The one passes, and the job is left alone for longer each time; the other is no fault of the job's.
-        Kind::NoRoom | Kind::Drained => true,
+        Kind::NoRoom | Kind::Moved => true,
         Kind::FalseStart => made < MOST_FALSE_STARTS,
         Kind::Lost => made < MOST_LOST,
         Kind::Own => u32::try_from(made).is_ok_and(|made| made < s.job.spec.retry.max_attempts),
@@ -87,8 +87,8 @@ fn may_try_again(s: &Situation<'_>, status: &AIJobStatus, outcome: &Outcome) -> 
 enum Kind {
     /// Its member was full.
     NoRoom,
-    /// Its member was drained.
-    Drained,
+    /// It was taken away from its member on purpose.
+    Moved,
     /// It ended before any work ran, for its member's reasons.
     FalseStart,
     /// Its member lost the work.
@@ -102,7 +102,7 @@ impl Kind {
         match outcome.reason.as_str() {
             _ if outcome.result != AttemptResult::Lost => Self::Own,
             reason::NO_ROOM => Self::NoRoom,
-            reason::DRAINED => Self::Drained,
+            moved if reason::is_a_move(moved) => Self::Moved,
             reason::REFUSED | reason::NOT_STARTED_IN_TIME => Self::FalseStart,
             _ => Self::Lost,
         }

@@ -278,8 +278,11 @@ fn silent(attempt: &Attempt) -> Outcome {
 /// The end of an attempt whose member was removed. Its Assignment went with its namespace, so no grant can follow; what
 /// was lent before runs out by itself.
 fn removed(s: &Situation<'_>, attempt: &Attempt) -> Option<Outcome> {
+    let heard = matches!(s.tether.voice, Voice::Heard(_));
     let reason = match s.tether.ends {
-        Ends::Passed => reason::MEMBER_LOST,
+        Ends::Passed => reason::MEMBER_LEFT,
+        // Agents that take grants begin nothing without, and this one has none.
+        _ if s.assignment.is_none() && !attempt.fenced && !ever_ran(attempt) && heard => reason::MEMBER_LEFT,
         Ends::Unknown => reason::MEMBER_REMOVED,
         Ends::In(_) => return None,
     };

@@ -201,7 +201,7 @@ fn a_removed_members_job_goes_on_elsewhere_once_nothing_of_it_can_run() {
     assert_eq!((reason(&waits), waits.wishes.len()), ("MemberLeft", 0), "nothing is written to a member that leaves");
     assert_eq!(waits.again, Some(at(600)));
     let plan = removed(Ends::Passed, None);
-    assert_eq!(plan.status.attempt.clone().unwrap().outcome.unwrap().reason, "MemberLost");
+    assert_eq!(plan.status.attempt.clone().unwrap().outcome.unwrap().reason, "MemberLeft");
     let told = reports(running.clone(), Report::Succeeded, 6_000);
     let plan_told = removed(Ends::In(1), Some(&told));
     assert_eq!(
@@ -210,9 +210,26 @@ fn a_removed_members_job_goes_on_elsewhere_once_nothing_of_it_can_run() {
         "its last word counts"
     );
     job.status = Some(plan.status);
+    job.spec.retry.max_attempts = 1;
     let paid = closed(&job, Amount::ZERO);
     let plan = Case::new(&job, None, 103).chain(|c| c.settle = Asked::Answered(paid)).build();
-    assert_eq!(plan.status.phase, Phase::Pending);
+    assert_eq!(plan.status.phase, Phase::Pending, "though it may be tried but once: it was moved");
+}
+
+#[test]
+fn a_job_whose_member_is_removed_before_it_was_given_any_work_goes_on_at_once() {
+    let job = leased(job(), 1);
+    let outcome = |voice, assignment| {
+        let mut case = Case::new(&job, assignment, 5);
+        (case.enrolled, case.tether) = (false, Tether { voice, ..silent(Ends::Unknown) });
+        case.build().status.attempt.unwrap().outcome.unwrap().reason
+    };
+    let heard = Voice::Heard("0000000000000007-1".parse().unwrap());
+    assert_eq!(outcome(heard, None), "MemberLeft");
+    assert_eq!(outcome(Voice::Unnumbered, None), "MemberRemoved", "an agent without grants may have begun");
+    assert_eq!(outcome(Voice::Silent, None), "MemberRemoved");
+    let given = assignment(&job, 2);
+    assert_eq!(outcome(heard, Some(&given)), "MemberRemoved");
 }
 
 #[test]
