@@ -45,6 +45,7 @@ pub fn aspects(snapshot: &Snapshot, standing: &Standing, offers: Option<&Offers>
 
 fn unreachable(snapshot: &Snapshot) -> Option<Aspect> {
     let since = snapshot.pulse.last_seen.filter(|_| !snapshot.pulse.alive)?;
+    let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
     let kept = snapshot.tally.map_or_else(|| "what it has is being counted".to_owned(), kept);
     let message = format!("nothing is heard of it since {since}, so it gets no new work; {kept}");
     Some(Aspect { kind: UNREACHABLE, reason: "HeartbeatLost", message })

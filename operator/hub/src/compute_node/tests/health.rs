@@ -45,7 +45,8 @@ fn only(snapshot: &Snapshot) -> (&'static str, &'static str, String) {
 
 fn silent() -> Snapshot {
     let mut snapshot = fine();
-    snapshot.pulse = Pulse { alive: false, last_seen: Some(now()), fresh_for: None };
+    let seen = now() + SignedDuration::from_millis(734);
+    snapshot.pulse = Pulse { alive: false, last_seen: Some(seen), fresh_for: None };
     snapshot
 }
 
