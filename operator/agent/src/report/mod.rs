@@ -31,7 +31,8 @@ use crate::{
 
 /// Changes within this time go into one report.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
-/// Nothing changes for longer than this without a look.
+/// Nothing changes for longer than this without a look, and none is taken to stand for longer: a hub that was restored, or
+/// somebody else with this member's token, may have put another in its place.
 const AT_LEAST_EVERY: Duration = Duration::from_mins(1);
 /// After a report that couldn't be written.
 const RETRY: Duration = Duration::from_secs(3);
@@ -48,6 +49,19 @@ pub struct Reporter {
     pub changed: Arc<Notify>,
     /// The API server's version.
     pub kubernetes: String,
+}
+
+/// The report that was last written.
+struct Written {
+    spec: MemberReportSpec,
+    at: Instant,
+}
+
+impl Written {
+    /// Whether `spec` needn't be written at `now`.
+    fn says(&self, spec: &MemberReportSpec, now: Instant) -> bool {
+        self.spec == *spec && now.duration_since(self.at) < AT_LEAST_EVERY
+    }
 }
 
 impl Reporter {
@@ -71,8 +85,8 @@ impl Reporter {
         }
     }
 
-    /// Writes a report if it says something new. True if that failed.
-    async fn report(&self, offers: &mut Offers, written: &mut Option<MemberReportSpec>, now: u64) -> bool {
+    /// Writes a report if it says something new, or may not stand any more. True if that failed.
+    async fn report(&self, offers: &mut Offers, written: &mut Option<Written>, now: u64) -> bool {
         let spec = match offers.current(&self.context.config, now) {
             Ok(offers) => self.spec(offers.to_vec()),
             Err(error) => {
@@ -80,13 +94,14 @@ impl Reporter {
                 return true;
             }
         };
-        if written.as_ref() == Some(&spec) {
+        let at = Instant::now();
+        if written.as_ref().is_some_and(|written| written.says(&spec, at)) {
             return false;
         }
         match self.write(&spec).await {
             Ok(()) => {
                 self.context.metrics.reports.inc();
-                *written = Some(spec);
+                *written = Some(Written { spec, at });
                 false
             }
             Err(error) => {

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::type_complexity)]
-use eai_api::names::{OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES};
+use eai_api::{
+    MemberReportSpec,
+    names::{OUTPUTS_CPU_MILLIS, OUTPUTS_MEMORY_BYTES},
+};
 use eai_chain::{Domain, verify_offer};
 use eai_core::offer::{Offer, SignedOffer};
 use k8s_openapi::api::core::v1::Pod;
@@ -284,4 +287,14 @@ async fn the_hub_is_told_whether_work_may_run_on_without_it() {
         let reporter = Reporter { context, nodes, pods, changed: Arc::default(), kubernetes: String::new() };
         assert_eq!(reporter.spec(Vec::new()).allows_continue, allow);
     }
+}
+
+#[test]
+fn a_report_is_not_taken_to_stand_for_ever() {
+    let at = tokio::time::Instant::now();
+    let written = super::Written { spec: MemberReportSpec::default(), at };
+    let later = |seconds| at + std::time::Duration::from_secs(seconds);
+    assert!(written.says(&MemberReportSpec::default(), later(59)));
+    assert!(!written.says(&MemberReportSpec::default(), later(60)), "somebody else may have written it meanwhile");
+    assert!(!written.says(&MemberReportSpec { allows_continue: true, ..Default::default() }, later(1)));
 }

@@ -152,5 +152,12 @@ fn a_member_that_says_whatever_it_likes_is_not_overpaid_and_harms_nobody() {
     assert!(attempt["usageMs"].as_u64().unwrap_or(0) <= most_ms / 10, "{attempt}");
     assert!(amount(&done["status"]["cost"]) <= amount(&attempt["lease"]["hold"]), "{attempt}");
     assert_eq!(restarts(), before, "the hub goes on");
+    run::wait("the agent's own report", START, || {
+        let report = w.stage.hub.get(&["memberreport", "home", "-n", "cn-home"]).map_err(|error| error.to_string())?;
+        let counted = report["spec"]["counted"].as_array().into_iter().flatten().any(|name| name == "c0");
+        let node = &report["spec"]["nodes"][0]["name"];
+        if !counted && node == "home-node" { Ok(()) } else { Err(node.to_string()) }
+    })
+    .unwrap();
     vendor.leave(&w.stage, START).unwrap();
 }

@@ -1,5 +1,8 @@
 //! What is said of a job, as data; in words, in one place.
 
+pub mod reason;
+mod unfunded;
+
 use eai_api::{
     AIJobStatus,
     aijob::{Outcome, Phase},
@@ -9,75 +12,9 @@ use eai_chain::Refusal;
 use eai_core::{address::Address, money::Amount};
 use k8s_openapi::jiff::Timestamp;
 
-use super::build::{rules::LEAST_RUN_MS, situation::whole_seconds};
-
-/// Reasons of outcomes, in one word each.
-pub mod reason {
-    /// All completions succeeded.
-    pub const COMPLETED: &str = "Completed";
-    /// The work's own failure.
-    pub const WORK_FAILED: &str = "WorkFailed";
-    /// The member lost the work.
-    pub const WORK_LOST: &str = "WorkLost";
-    /// The member's owner doesn't allow the work.
-    pub const REFUSED: &str = "Refused";
-    /// The member's owner doesn't allow it beside what runs there now.
-    pub const NO_ROOM: &str = "NoRoom";
-    /// The member has the work no more, or says so, after it was seen running there.
-    pub const DISOWNED: &str = "Disowned";
-    /// The member didn't get work that ran going again.
-    pub const NOT_GOING_ON: &str = "NotGoingOn";
-    /// The node that ran the work doesn't answer.
-    pub const NODE_LOST: &str = "NodeLost";
-    /// The member broke its promise.
-    pub const NOT_STARTED_IN_TIME: &str = "NotStartedInTime";
-    /// Nothing was heard of the member until its right to run the work had run out.
-    pub const MEMBER_LOST: &str = "MemberLost";
-    /// The member was being emptied.
-    pub const DRAINED: &str = "Drained";
-    /// The member was removed, and its right to run the work had run out.
-    pub const MEMBER_LEFT: &str = "MemberLeft";
-    /// The member was removed, and its work isn't fenced.
-    pub const MEMBER_REMOVED: &str = "MemberRemoved";
-    /// The member didn't answer.
-    pub const MEMBER_SILENT: &str = "MemberSilent";
-    /// The vendor ended the job.
-    pub const CANCELLED: &str = "Cancelled";
-    /// The deadline passed.
-    pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
-    /// The work ran too long.
-    pub const OVERDUE: &str = "Overdue";
-    /// Somebody closed the lease.
-    pub const LEASE_CLOSED: &str = "LeaseClosed";
-    /// The hub had it stopped.
-    pub const STOPPED: &str = "Stopped";
-
-    /// Whether work that ended so may be started again elsewhere. Not where the old work may still run, because it isn't
-    /// fenced by grants: that could run it twice.
-    pub fn may_be_repeated(reason: &str) -> bool {
-        ![MEMBER_REMOVED, MEMBER_SILENT, DISOWNED, LEASE_CLOSED, DEADLINE_EXCEEDED, CANCELLED].contains(&reason)
-    }
-
-    /// Whether the attempt was taken away from a member on purpose, which uses up none of the job's tries.
-    pub fn is_a_move(reason: &str) -> bool {
-        [DRAINED, MEMBER_LEFT].contains(&reason)
-    }
-
-    /// Whether work that failed for this reason failed through its member rather than by itself: what its agent says, or
-    /// its kubelet of a pod.
-    pub fn is_the_members(reason: &str) -> bool {
-        let by_agent = [NODE_LOST, NOT_GOING_ON, "AgentAway", "FenceExpired", "Disrupted", "NoPod", "Unschedulable"];
-        let by_kubelet = ["Preempting", "Terminated", "NodeShutdown", "UnexpectedAdmissionError"];
-        let words = [by_agent.as_slice(), &by_kubelet].concat();
-        words.contains(&reason) || reason.starts_with("OutOf") || reason.starts_with("Outof")
-    }
-
-    /// A member's word for a reason, as a condition can hold it.
-    pub fn clean(said: &str) -> String {
-        let word: String = said.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
-        if word.starts_with(|c: char| c.is_ascii_alphabetic()) { word } else { STOPPED.to_owned() }
-    }
-}
+pub use self::unfunded::Unfunded;
+use self::unfunded::refusal_reason;
+use super::build::situation::whole_seconds;
 
 /// What is said of a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,87 +78,6 @@ pub enum Say {
     Cancelled,
     /// The deadline passed before a member took it.
     DeadlineWhileWaiting,
-}
-
-/// Why a payer can't pay for a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields say what they are; the words are in words()")]
-pub enum Unfunded {
-    /// Too little is free.
-    Balance { needed: Amount, free: Amount },
-    /// Nothing is authorised.
-    NotAuthorised,
-    /// The authorisation is over.
-    Expired,
-    /// The authorisation's cap would be passed.
-    Cap { needed: Amount, left: Amount },
-    /// The authorisation allows no such rate.
-    Rate { asked: Amount, allowed: Amount },
-    /// The job's own budget is spent on earlier attempts.
-    Budget { budget: Amount },
-    /// What is left of the job's own budget buys no useful run.
-    BudgetTooSmall { left: Amount, least: Amount },
-}
-
-impl Unfunded {
-    /// One word.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::Balance { .. } => "InsufficientFunds",
-            Self::NotAuthorised => "NotAuthorised",
-            Self::Expired => "AuthorisationExpired",
-            Self::Cap { .. } => "CapExceeded",
-            Self::Rate { .. } => "RateAboveAuthorisation",
-            Self::Budget { .. } => "BudgetReached",
-            Self::BudgetTooSmall { .. } => "BudgetTooSmall",
-        }
-    }
-
-    fn words(self, payer: Address, namespace: &str) -> String {
-        let authorize = format!("kubectl eai authorize -n {namespace} --cap AMOUNT --max-rate RATE");
-        match self {
-            Self::Balance { needed, free } => format!(
-                "The job needs a hold of {needed} EAI and {payer} has {free} free in the escrow; run `kubectl eai deposit AMOUNT` as {payer}, or wait for refunds."
-            ),
-            Self::NotAuthorised => format!(
-                "{payer} hasn't authorised this hub for namespace {namespace} as it is now (an authorisation isn't inherited by a namespace made again); run `{authorize}` as {payer}."
-            ),
-            Self::Expired => {
-                format!("{payer}'s authorisation for namespace {namespace} has expired; run `{authorize}` as {payer}.")
-            }
-            Self::Cap { needed, left } => format!(
-                "The job needs a hold of {needed} EAI and {payer}'s authorisation for namespace {namespace} has {left} left; run `{authorize}` with a higher cap as {payer}, or wait for refunds."
-            ),
-            Self::Rate { asked, allowed } => format!(
-                "The cheapest member that fits asks {asked} EAI per unit-hour and {payer} allows {allowed} for namespace {namespace}; run `{authorize}` with a higher rate as {payer}, or wait for a cheaper member."
-            ),
-            Self::Budget { budget } => {
-                format!("The budget of {budget} EAI was spent on earlier attempts; raise spec.budget to go on.")
-            }
-            Self::BudgetTooSmall { left, least } => format!(
-                "The budget has {left} EAI left, which is too little to run for {} s at the price of a member that fits; \
-                 raise spec.budget so that {least} EAI or more are left.",
-                LEAST_RUN_MS / 1000
-            ),
-        }
-    }
-}
-
-/// The reason's word, in this project's spelling, when the chain is the one that refuses.
-fn refusal_reason(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::InsufficientBalance => "InsufficientFunds",
-        Refusal::NotAuthorized => "NotAuthorised",
-        Refusal::AuthorizationExpired => "AuthorisationExpired",
-        Refusal::RateAboveAuthorization => "RateAboveAuthorisation",
-        Refusal::CapExceeded => "CapExceeded",
-        Refusal::OpenByPassed => "OpenByPassed",
-        Refusal::OfferExpired => "OfferExpired",
-        Refusal::OfferCancelled => "OfferCancelled",
-        Refusal::RateAboveOffer => "RateAboveOffer",
-        Refusal::BadSignature => "BadSignature",
-        _ => "LeaseRefused",
-    }
 }
 
 /// How a job stands for kstatus.
