@@ -55,7 +55,7 @@ fn accept(state: &State, scope: &Scope, member: usize, term: Term, epoch: Epoch,
     if !scope.guards.same_instance {
         grant.heartbeat.instance = Instance(agent.instance);
     }
-    let Ok(taken) = term.accept(epoch, grant, &agent.heartbeats, agent.heard) else { return term };
+    let Ok(taken) = term.accept(epoch, grant, &agent.heartbeats) else { return term };
     if scope.guards.from_sending || taken == term {
         return taken;
     }
@@ -63,7 +63,7 @@ fn accept(state: &State, scope: &Scope, member: usize, term: Term, epoch: Epoch,
     for _ in 1..grant.heartbeat.sequence {
         arrived.send(state.boot());
     }
-    term.accept(epoch, grant, &arrived, agent.heard).unwrap_or(term)
+    term.accept(epoch, grant, &arrived).unwrap_or(term)
 }
 
 fn act(state: &mut State, scope: &Scope, slot: usize, made: Made, stop: bool) {

@@ -63,9 +63,9 @@ impl Pulse {
         self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).send(now)
     }
 
-    /// `term` once `grant` is taken, given the highest hub generation that was `heard` of.
-    pub fn take(&self, term: Term, epoch: Epoch, grant: &assignment::Grant, heard: u64) -> Result<Term, Untaken> {
+    /// `term` once `grant` is taken.
+    pub fn take(&self, term: Term, epoch: Epoch, grant: &assignment::Grant) -> Result<Term, Untaken> {
         let heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(term.accept(epoch, grant.read()?, &heartbeats, heard)?)
+        Ok(term.accept(epoch, grant.read()?, &heartbeats)?)
     }
 }

@@ -115,7 +115,7 @@ pub fn until(seconds: u64) -> Term {
     let mut heartbeats = Heartbeats::new(Instance(1));
     let grant = fencing::Grant { heartbeat: heartbeats.send(BOOT), valid_for_ms: seconds * 1_000 };
     let epoch = spec().epoch;
-    Term::new(epoch).accept(epoch, grant, &heartbeats, 0).unwrap()
+    Term::new(epoch).accept(epoch, grant, &heartbeats).unwrap()
 }
 
 /// The same Assignment deleted on the hub and made again: the hub knows that its work has begun.

@@ -55,11 +55,10 @@ pub async fn gather(context: &Context, assignment: Arc<Assignment>) -> Result<Sn
 /// Until when it may run, with its grant taken. One that can't be taken changes nothing; nor does that of work which is
 /// stopped.
 fn take(context: &Context, name: &str, uid: &str, spec: &AssignmentSpec) -> Term {
-    let heard = context.identity.generation();
     context.tracks.with(name, uid, |track| {
         let term = track.term.unwrap_or(Term::new(spec.epoch));
         let Some(grant) = spec.grant.as_ref().filter(|_| spec.desired != Desired::Stop) else { return term };
-        match context.pulse.take(term, spec.epoch, grant, heard) {
+        match context.pulse.take(term, spec.epoch, grant) {
             Ok(taken) => {
                 (track.term, track.untaken) = (Some(taken), None);
                 taken

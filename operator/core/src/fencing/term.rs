@@ -32,14 +32,6 @@ pub enum Refused {
         /// The attempt's.
         held: Epoch,
     },
-    /// Its hub is of an earlier generation than one that this member has heard of.
-    #[error("it is of hub generation {given}, and generation {known} has spoken")]
-    LowerGeneration {
-        /// The grant's.
-        given: u64,
-        /// The highest known.
-        known: u64,
-    },
 }
 
 /// Until when an attempt may run, as far as this process of the agent knows.
@@ -70,15 +62,13 @@ impl Term {
         Self { epoch, until: None, taken: None }
     }
 
-    /// Takes `grant`, which came with an attempt of `epoch`, given the `heartbeats` sent and the highest generation of
-    /// the hub that this member has `heard`.
+    /// Takes `grant`, which came with an attempt of `epoch`, given the `heartbeats` sent. Also where its hub was restored
+    /// since and is of a later generation: what it inherited goes on. That nothing *begins* of an earlier generation is
+    /// for whoever begins it to see to.
     ///
     /// It counts from the sending of the heartbeat that it echoes, so a late one is a short one. It never takes back what
     /// an earlier one gave: the hub counts with that one too.
-    pub fn accept(self, epoch: Epoch, grant: Grant, heartbeats: &Heartbeats, heard: u64) -> Result<Self, Refused> {
-        if epoch.generation < heard {
-            return Err(Refused::LowerGeneration { given: epoch.generation, known: heard });
-        }
+    pub fn accept(self, epoch: Epoch, grant: Grant, heartbeats: &Heartbeats) -> Result<Self, Refused> {
         if epoch != self.epoch {
             return Err(Refused::OtherEpoch { given: epoch, held: self.epoch });
         }

@@ -70,7 +70,7 @@ proptest! {
             let Some(given) = grant_now(&policy, known.as_ref(), Some(sent), now) else { continue };
             known = Some(Known::saw(known, Some(given), now));
             let Some(late) = exchange.arriving else { continue };
-            if let Ok(taken) = term.accept(epoch(1, 1), given, &heartbeats, 1) {
+            if let Ok(taken) = term.accept(epoch(1, 1), given, &heartbeats) {
                 term = taken;
                 let here = agent.at(truth + late);
                 let left = term.remaining_ms(BootMs(here)).unwrap();
@@ -106,7 +106,7 @@ proptest! {
             let now = SteadyMs(hub.at(truth + lag));
             if let Some(given) = grant_now(&policy, known.as_ref(), Some(sent), now) {
                 known = Some(Known::saw(known, Some(given), now));
-                term = term.accept(epoch(1, 1), given, &heartbeats, 1).unwrap();
+                term = term.accept(epoch(1, 1), given, &heartbeats).unwrap();
             }
             let verdict = term.verdict(OnLoss::SelfFence, None, BootMs(agent.at(truth + 2 * lag)));
             let Verdict::Granted { remaining_ms } = verdict else { panic!("{verdict:?} at {truth}") };

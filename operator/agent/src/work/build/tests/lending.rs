@@ -114,7 +114,7 @@ impl Member {
         let Some(place) = self.sent.len().checked_sub(back + 1) else { return };
         let heartbeat = eai_core::fencing::Heartbeat { instance: Instance(self.instance), sequence: place as u64 + 1 };
         let grant = Grant { heartbeat, valid_for_ms: seconds * 1_000 };
-        let Ok(taken) = self.term.accept(self.assignment.spec.epoch, grant, &self.heartbeats, 1) else { return };
+        let Ok(taken) = self.term.accept(self.assignment.spec.epoch, grant, &self.heartbeats) else { return };
         self.term = taken;
         let until = self.sent[place].after(grant.valid_for_ms).since(BOOT);
         self.granted_ms = self.granted_ms.max(until);
