@@ -86,7 +86,9 @@ fn agent_values(member: &Member, owner: &Person, images: &Images, contracts: &Co
         "image": image_values(&images.agent),
         "member": {"name": member.cluster.name, "form": form, "site": site, "region": "demo"},
         "prices": prices(),
-        "limits": {"registries": [registry_of(&images.examples)], "accelerators": accelerators()},
+        "limits": {
+            "registries": [registry_of(&images.examples)], "accelerators": accelerators(), "allowExec": true,
+        },
     });
     if member.mode == Mode::Pull {
         values["ownerKey"] = json!({"value": owner.key.trim_start_matches("0x")});

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod admission;
+mod batch;
 mod hostile;
 mod money;
 mod placing;
@@ -15,6 +16,7 @@ mod refused;
 mod restarts;
 mod rights;
 mod stolen;
+mod streams;
 mod support;
 mod tokens;
 mod uninstalling;
