@@ -63,8 +63,10 @@ struct Beat {
     mark: (Option<String>, Option<String>),
     /// When it was seen to change.
     seen: Option<Moment>,
-    /// The heartbeat's number.
+    /// The number that the Lease bears, and whether it changed with the last heartbeat: what an agent of an earlier version
+    /// leaves standing there isn't its own.
     number: Option<Heartbeat>,
+    numbered: bool,
 }
 
 /// Every member's heartbeat.
@@ -93,7 +95,7 @@ impl Heartbeats {
         let number = annotations.and_then(|all| all.get(HEARTBEAT_ANNOTATION)?.parse().ok());
         let mut beats = self.beats();
         let Some(beat) = beats.get_mut(member) else {
-            beats.insert(member.to_owned(), Beat { mark, seen: None, number });
+            beats.insert(member.to_owned(), Beat { mark, seen: None, number, numbered: false });
             return false;
         };
         let changed = beat.mark != mark && beat.mark.0 == mark.0 && mark.1.is_some();
@@ -101,6 +103,9 @@ impl Heartbeats {
         if beat.mark.0 != mark.0 {
             // Another Lease of the same name: what was seen of the first says nothing of it.
             beat.seen = None;
+        }
+        if changed {
+            beat.numbered = beat.number != number;
         }
         (beat.mark, beat.number) = (mark, number);
         if changed {
@@ -118,7 +123,7 @@ impl Heartbeats {
     pub fn voice(&self, member: &str, now: Instant) -> Voice {
         let beats = self.beats();
         let Some(beat) = beats.get(member) else { return Voice::Silent };
-        match (beat.seen, beat.number) {
+        match (beat.seen, beat.number.filter(|_| beat.numbered)) {
             (Some(seen), number) if now.saturating_duration_since(seen.steady) <= SILENCE => {
                 number.map_or(Voice::Unnumbered, Voice::Heard)
             }

@@ -52,7 +52,7 @@ impl Vendor {
 
     /// Runs `kubectl eai` as them, in their namespace.
     pub fn eai(&self, stage: &Stage, arguments: &[&str]) -> Result<String> {
-        run::output(stage.eai(Some(&self.key))?.args(arguments).args(["-n", &self.namespace]))
+        run::output(stage.eai(Some(&self.key))?.args(["-n", &self.namespace]).args(arguments))
     }
 
     /// Puts EAI into the escrow.

@@ -154,10 +154,11 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub held_since: Option<Time>,
-    /// Whether its work runs under grants, which end by themselves: only then can it be begun elsewhere without its member's
-    /// word.
-    #[serde(default)]
-    pub fenced: bool,
+    /// The longest that a grant of it may hold. Set where its work began under one: only such work ends by itself, and can be
+    /// begun elsewhere without its member's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400))]
+    pub fenced_for_seconds: Option<u32>,
     /// When the last grant had run out without a word from the member. Its work is lost, whatever the member says later
     /// than this, unless it had succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -276,9 +276,7 @@ async fn assign(
     let api: Api<Assignment> = Api::namespaced(hub.ctx.client.clone(), &member_namespace(&attempt.member));
     let made = match api.create(&PostParams::default(), &assignment).await {
         Ok(made) => {
-            if desired == Desired::Stop {
-                hub.fence.made_stopped(&made.name_any());
-            }
+            hub.fence.made(&made.name_any(), desired == Desired::Stop);
             made
         }
         Err(kube::Error::Api(status)) if status.code == 409 => {

@@ -93,7 +93,7 @@ pub fn claim(
         start_by: Some(from_unix(unix_seconds(now).saturating_add(promise))),
         stop_by: None,
         held_since: None,
-        fenced: false,
+        fenced_for_seconds: None,
         lapsed_at: None,
         drained_at: None,
         gave_way: None,

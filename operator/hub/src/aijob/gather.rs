@@ -21,9 +21,13 @@ use crate::{
     artifacts::has_checkpoint,
     drain,
     fencing::{Subject, Tether},
+    heartbeat::Voice,
     hub::Hub,
     placement,
 };
+
+/// Checkpoints that are looked for in the store at a look: a member may name any number that isn't there.
+const STORED_AT_ONCE: usize = 16;
 
 /// Everything that matters to a job, at one moment.
 pub struct Gathered {
@@ -63,14 +67,21 @@ pub fn gather(hub: &Hub, job: &AIJob, now: Timestamp) -> Gathered {
         gives_way_to: attempt.and_then(|attempt| claimant(hub, job, attempt, now)),
         tether: attempt.map_or_else(Tether::none, |attempt| tether(hub, job, attempt, assignment.as_deref())),
         stored: attempt.zip(assignment.as_deref()).map(|(a, of)| stored(hub, job, a, of)).unwrap_or_default(),
-        no_room: attempt.filter(|a| a.held_since.is_some()).and_then(|a| placement::no_room(hub, job, &a.member)),
+        // What a member that isn't heard reported last says nothing of the room there.
+        no_room: attempt
+            .filter(|a| a.held_since.is_some() && !silent(hub, a))
+            .and_then(|a| placement::no_room(hub, job, &a.member)),
         assignment,
     }
 }
 
+fn silent(hub: &Hub, attempt: &Attempt) -> bool {
+    hub.ctx.heartbeats.voice(&attempt.member, Instant::now()) == Voice::Silent
+}
+
 /// What fencing says of an attempt. One that is over isn't remembered.
 pub fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Assignment>) -> Tether {
-    if attempt.outcome.is_some() {
+    if attempt.outcome.is_some() || attempt.lease.state == LeaseState::Refused {
         return Tether::none();
     }
     let now = Instant::now();
@@ -78,7 +89,8 @@ pub fn tether(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: Option<&Ass
         name: &attempt.epoch.name(job.metadata.uid.as_deref().unwrap_or_default()),
         generation: attempt.epoch.generation,
         opening: attempt.lease.state == LeaseState::Opening,
-        fenced: attempt.fenced,
+        fenced_for: attempt.fenced_for_seconds,
+        assigned: assignment.is_some(),
         grant: assignment.and_then(|assignment| assignment.spec.grant.as_ref()),
         on_loss: job.spec.on_hub_loss.into(),
         voice: hub.ctx.heartbeats.voice(&attempt.member, now),
@@ -100,7 +112,11 @@ fn stored(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: &Assignment) ->
     let root = &hub.ctx.config.artifacts_dir;
     let there = |told: &CheckpointArtifact| has_checkpoint(root, uid, attempt.epoch, told);
     let new = checkpoints::unknown(status, attempt, &report.checkpoints);
-    new.into_iter().filter(|told| job.spec.checkpoint.is_some() && within(told) && there(told)).cloned().collect()
+    new.into_iter()
+        .filter(|told| job.spec.checkpoint.is_some() && within(told) && there(told))
+        .take(STORED_AT_ONCE)
+        .cloned()
+        .collect()
 }
 
 /// The job that `attempt` gives way to, while that still waits and the room is kept for it.

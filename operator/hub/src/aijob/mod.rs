@@ -13,7 +13,10 @@ mod workload;
 
 use std::{sync::Arc, time::Duration};
 
-use eai_api::{AIJob, AIJobStatus, aijob::LeaseState};
+use eai_api::{
+    AIJob, AIJobStatus,
+    aijob::{Attempt, LeaseState},
+};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
@@ -129,7 +132,19 @@ async fn write(hub: &Hub, job: Arc<AIJob>, plan: &Plan) -> Result<(Arc<AIJob>, O
     let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &job.namespace().unwrap_or_default());
     let written = apply::write_status(&api, &job, plan.status.clone()).await.map_err(Error::Status)?;
     tell(hub, &job, &written, plan);
-    Ok((hub.world.jobs.put(written.clone()), Some(written)))
+    let put = hub.world.jobs.put(written.clone());
+    // Only now: whoever looks at an older record would remember it anew.
+    forget_fence(hub, &job, &written);
+    Ok((put, Some(written)))
+}
+
+/// Forgets what was lent to an attempt that is over.
+fn forget_fence(hub: &Hub, before: &AIJob, after: &AIJob) {
+    let attempt = |job: &AIJob| job.status.as_ref().and_then(|status| status.attempt.clone());
+    let goes_on = |a: &Attempt| a.outcome.is_none() && a.lease.state != LeaseState::Refused;
+    if let (Some(was), false) = (attempt(before), attempt(after).as_ref().is_some_and(goes_on)) {
+        hub.fence.forget(&was.epoch.name(after.uid().as_deref().unwrap_or_default()));
+    }
 }
 
 fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
@@ -148,9 +163,6 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
             hub.backoffs.delay(after.uid().as_deref().unwrap_or_default());
         }
         was.attempt.iter().for_each(|attempt| apply::forget(hub, attempt));
-    }
-    if let Some(over) = was.attempt.as_ref().filter(|_| is.attempt.as_ref().is_none_or(|a| a.outcome.is_some())) {
-        hub.fence.forget(&over.epoch.name(after.uid().as_deref().unwrap_or_default()));
     }
     let state = |status: &AIJobStatus| status.attempt.as_ref().map(|a| a.lease.state);
     match (state(&was), is.attempt.as_ref()) {

@@ -55,6 +55,8 @@ struct Memory {
     wanted: Option<fencing::Grant>,
     /// Its lease wasn't open yet when this process first saw it, so nobody can have made its Assignment before.
     from_the_start: bool,
+    /// This process made its Assignment, or saw it.
+    assigned: bool,
     /// Its Assignment was made to stop it, by this process, and there was none before.
     void: bool,
 }
@@ -68,9 +70,11 @@ pub struct Subject<'a> {
     pub generation: u64,
     /// Whether its lease is being opened: nothing of it can run yet.
     pub opening: bool,
-    /// Whether its work runs under grants.
-    pub fenced: bool,
-    /// The grant in its Assignment; `None` without one, or without an Assignment.
+    /// The longest that a grant of it may hold, in seconds; `None` if its work doesn't run under grants.
+    pub fenced_for: Option<u32>,
+    /// Whether its Assignment is there.
+    pub assigned: bool,
+    /// The grant in that.
     pub grant: Option<&'a Grant>,
     /// What happens to the work when its grant runs out.
     pub on_loss: OnLoss,
@@ -89,6 +93,8 @@ pub struct Tether {
     pub again_ms: Option<u64>,
     /// When nothing of it can run any more.
     pub ends: Ends,
+    /// Whether its member can't have heard of it: no Assignment of it was ever made.
+    pub unheard_of: bool,
 }
 
 /// When nothing of an attempt can run any more, though its member says nothing.
@@ -105,7 +111,7 @@ pub enum Ends {
 impl Tether {
     /// Of a job without an attempt that goes on.
     pub const fn none() -> Self {
-        Self { voice: Voice::Silent, due: None, again_ms: None, ends: Ends::Unknown }
+        Self { voice: Voice::Silent, due: None, again_ms: None, ends: Ends::Unknown, unheard_of: false }
     }
 }
 
@@ -134,17 +140,29 @@ impl Fence {
         let latest = if let (Voice::Heard(beat), false) = (subject.voice, inherited) { Some(beat) } else { None };
         let mut inside = self.lock();
         let pause = inside.pauses.frozen_until(&self.policy, now);
-        let first =
-            Memory { known: Known { grant, at: now }, wanted: None, from_the_start: subject.opening, void: false };
+        let first = Memory {
+            known: Known { grant, at: now },
+            wanted: None,
+            from_the_start: subject.opening,
+            assigned: subject.assigned,
+            void: false,
+        };
         let memory = inside.attempts.entry(subject.name.to_owned()).or_insert(first);
         memory.known = Known::saw(Some(memory.known), grant, now);
+        if memory.assigned && !subject.assigned && memory.known.grant.is_some() {
+            // A grant whose answer was lost may have stood there at the last: it counts from now.
+            (memory.known.at, memory.assigned) = (now, false);
+        }
+        memory.assigned |= subject.assigned;
         let due = self.due(memory, grant.is_some(), latest, now);
         memory.wanted = due.or(memory.wanted);
         let memory = *memory;
         drop(inside);
-        let ends = match expiry(&self.policy, subject.on_loss, &memory.known, pause, now) {
+        let longest_ms = u64::from(subject.fenced_for.unwrap_or(0)).saturating_mul(1_000);
+        let policy = Policy { valid_for_ms: self.policy.valid_for_ms.max(longest_ms), ..self.policy };
+        let ends = match expiry(&policy, subject.on_loss, &memory.known, pause, now) {
             _ if memory.void => Ends::Passed,
-            _ if !subject.fenced => Ends::Unknown,
+            _ if subject.fenced_for.is_none() => Ends::Unknown,
             Expiry::Never => Ends::Unknown,
             Expiry::At(at) => Ends::In(at.since(now)),
             Expiry::Passed => Ends::Passed,
@@ -154,13 +172,15 @@ impl Fence {
             due: due.map(written),
             again_ms: Some(self.next_due_ms(&memory.known, now)),
             ends,
+            unheard_of: memory.from_the_start && !memory.assigned && memory.known.grant.is_none(),
         }
     }
 
-    /// Takes note that the Assignment called `name` was made stopped, and that this made it.
-    pub fn made_stopped(&self, name: &str) {
+    /// Takes note that the Assignment called `name` was made, and that this made it; `stopped` if it was made to stop.
+    pub fn made(&self, name: &str, stopped: bool) {
         if let Some(memory) = self.lock().attempts.get_mut(name) {
-            memory.void = memory.from_the_start && memory.known.grant.is_none();
+            memory.void = stopped && memory.from_the_start && !memory.assigned && memory.known.grant.is_none();
+            memory.assigned = true;
         }
     }
 

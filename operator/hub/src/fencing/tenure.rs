@@ -10,7 +10,7 @@ use std::{
 };
 
 use eai_api::names::HUB_INFO;
-use eai_core::fencing::Tenure;
+use eai_core::fencing::{Policy, Tenure};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
@@ -24,6 +24,9 @@ use crate::hub::Hub;
 
 /// The key in `eai-hub-info` of the last generation that has settled in.
 const SETTLED_IN: &str = "settledInGeneration";
+/// The key of the longest validity that this hub ever lent for, in milliseconds: what a restore may have lost was lent by
+/// the settings of then.
+const LENT_FOR: &str = "lentForMs";
 /// Its field manager: the rest of that ConfigMap is written on its own.
 const MANAGER: &str = "eai-operator-tenure";
 /// Until what couldn't be read or written is tried again.
@@ -64,26 +67,27 @@ pub async fn settle_in(hub: &Hub, shutdown: CancellationToken) {
 /// Whether there is still something to wait for, and how long.
 async fn step(hub: &Hub, generation: u64, now: Instant) -> Result<Option<Duration>, kube::Error> {
     let api: Api<ConfigMap> = Api::namespaced(hub.ctx.client.clone(), &hub.ctx.config.namespace);
-    let before = recorded(api.get_opt(HUB_INFO).await?.as_ref());
-    if before >= generation {
+    let map = api.get_opt(HUB_INFO).await?;
+    let (before, lent_ms) = (recorded(map.as_ref(), SETTLED_IN), recorded(map.as_ref(), LENT_FOR));
+    let longest_ms = lent_ms.max(hub.ctx.fencing.valid_for_ms);
+    if before >= generation && lent_ms == longest_ms {
         return Ok(None);
     }
-    let wait = hub.fence.to_wait(restored(before, generation), now);
-    if !wait.is_zero() {
+    let wait = hub.fence.to_wait(restored(before, generation), longest_ms, now);
+    if before < generation && !wait.is_zero() {
         return Ok(Some(wait));
     }
-    let mut map = ConfigMap {
-        data: Some(BTreeMap::from([(SETTLED_IN.to_owned(), generation.to_string())])),
-        ..ConfigMap::default()
-    };
+    let entries = [(SETTLED_IN, generation.max(before)), (LENT_FOR, longest_ms)];
+    let data = entries.map(|(key, value)| (key.to_owned(), value.to_string()));
+    let mut map = ConfigMap { data: Some(BTreeMap::from(data)), ..ConfigMap::default() };
     map.metadata.name = Some(HUB_INFO.to_owned());
     api.patch(HUB_INFO, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&map)).await?;
     Ok(None)
 }
 
-/// The last generation that has settled in; 0 for none.
-fn recorded(map: Option<&ConfigMap>) -> u64 {
-    map.and_then(|map| map.data.as_ref()?.get(SETTLED_IN)?.parse().ok()).unwrap_or(0)
+/// The number that is on record under `key`; 0 for none.
+fn recorded(map: Option<&ConfigMap>, key: &str) -> u64 {
+    map.and_then(|map| map.data.as_ref()?.get(key)?.parse().ok()).unwrap_or(0)
 }
 
 /// Whether a hub of `generation`, with `before` on record, was restored from a backup. The first generation of a hub
@@ -93,13 +97,15 @@ fn restored(before: u64, generation: u64) -> bool {
 }
 
 impl Fence {
-    /// How long a hub that was or wasn't `restored` still waits before anything begins.
-    fn to_wait(&self, restored: bool, now: Instant) -> Duration {
+    /// How long a hub that was or wasn't `restored`, and has lent for `longest_ms` at most, still waits before anything
+    /// begins.
+    fn to_wait(&self, restored: bool, longest_ms: u64, now: Instant) -> Duration {
         let tenure = Tenure { since: self.steady(self.began), restored };
-        if tenure.may_begin(&self.policy, self.steady(now)) {
+        let policy = Policy { valid_for_ms: longest_ms, ..self.policy };
+        if tenure.may_begin(&policy, self.steady(now)) {
             return Duration::ZERO;
         }
-        let whole = Duration::from_millis(self.policy.fence_after_ms(self.policy.valid_for_ms));
+        let whole = Duration::from_millis(policy.fence_after_ms(longest_ms));
         whole.saturating_sub(now.saturating_duration_since(self.began)).max(Duration::from_millis(50))
     }
 }
@@ -107,8 +113,6 @@ impl Fence {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use eai_core::fencing::Policy;
-
     use super::*;
 
     fn map(value: &str) -> ConfigMap {
@@ -118,9 +122,9 @@ mod tests {
 
     #[test]
     fn only_a_higher_generation_than_the_record_says_waits() {
-        assert_eq!(recorded(None), 0);
-        assert_eq!(recorded(Some(&map("3"))), 3);
-        assert_eq!(recorded(Some(&map("three"))), 0, "what can't be read was not settled in");
+        assert_eq!(recorded(None, SETTLED_IN), 0);
+        assert_eq!(recorded(Some(&map("3")), SETTLED_IN), 3);
+        assert_eq!(recorded(Some(&map("three")), SETTLED_IN), 0, "what can't be read was not settled in");
         assert!(!restored(0, 1), "a new hub");
         assert!(restored(0, 2) && restored(1, 2) && restored(2, 7));
     }
@@ -131,9 +135,10 @@ mod tests {
         let fence = Fence::new(Policy::new(60_000), began);
         let whole = Duration::from_millis(fence.policy.fence_after_ms(60_000));
         assert_eq!(whole, Duration::from_mins(2));
-        assert_eq!(fence.to_wait(true, began), whole);
-        assert!(!fence.to_wait(true, began + Duration::from_secs(119)).is_zero());
-        assert!(fence.to_wait(true, began + whole).is_zero());
-        assert!(fence.to_wait(false, began).is_zero());
+        assert_eq!(fence.to_wait(true, 60_000, began), whole);
+        assert!(!fence.to_wait(true, 60_000, began + Duration::from_secs(119)).is_zero());
+        assert!(fence.to_wait(true, 60_000, began + whole).is_zero());
+        assert!(fence.to_wait(false, 60_000, began).is_zero());
+        assert!(!fence.to_wait(true, 600_000, began + whole).is_zero(), "it once lent for longer");
     }
 }

@@ -17,7 +17,7 @@ struct Case {
     grant: Option<Grant>,
     voice: Voice,
     opening: bool,
-    fenced: bool,
+    fenced: Option<u32>,
     generation: u64,
     on_loss: OnLoss,
 }
@@ -41,7 +41,7 @@ impl Case {
             grant: None,
             voice: beat(1),
             opening: false,
-            fenced: true,
+            fenced: Some(60),
             generation: 1,
             on_loss: OnLoss::SelfFence,
         }
@@ -52,7 +52,8 @@ impl Case {
             name: "a",
             generation: self.generation,
             opening: self.opening,
-            fenced: self.fenced,
+            fenced_for: self.fenced,
+            assigned: self.grant.is_some(),
             grant: self.grant.as_ref(),
             on_loss: self.on_loss,
             voice: self.voice,
@@ -110,16 +111,17 @@ fn every_grant_that_is_seen_moves_the_end_on_and_none_that_is_missing_does() {
     case.grant = Some(grant(9));
     assert_eq!(case.look(50).ends, Ends::In(WAIT * 1_000));
     case.grant = None;
-    assert_eq!(case.look(60).ends, Ends::In((WAIT - 10) * 1_000), "its Assignment is gone");
+    assert_eq!(case.look(60).ends, Ends::In(WAIT * 1_000), "its Assignment is gone, perhaps with a later one");
+    assert_eq!(case.look(70).ends, Ends::In((WAIT - 10) * 1_000), "and counts from then");
 }
 
 #[test]
 fn what_is_not_fenced_or_runs_on_has_no_end() {
     let mut case = Case::new();
-    (case.fenced, case.voice) = (false, Voice::Unnumbered);
+    (case.fenced, case.voice) = (None, Voice::Unnumbered);
     case.look(0);
     assert_eq!((case.look(100_000).ends, case.look(100_000).due), (Ends::Unknown, None));
-    case.fenced = true;
+    case.fenced = Some(60);
     case.on_loss = OnLoss::Continue;
     assert_eq!(case.look(100_000).ends, Ends::Unknown);
 }
@@ -132,7 +134,7 @@ fn what_never_began_needs_no_waiting_for() {
     case.opening = false;
     case.look(1);
     assert_eq!(case.look(1).ends, Ends::In((WAIT - 1) * 1_000));
-    case.fence.made_stopped("a");
+    case.fence.made("a", true);
     assert_eq!(case.look(2).ends, Ends::Passed);
 }
 
@@ -140,14 +142,14 @@ fn what_never_began_needs_no_waiting_for() {
 fn what_may_have_begun_before_this_process_is_waited_for_although_it_is_made_stopped() {
     let case = Case::new();
     case.look(0);
-    case.fence.made_stopped("a");
+    case.fence.made("a", true);
     assert!(matches!(case.look(2).ends, Ends::In(_)));
     let mut begun = Case::new();
     begun.opening = true;
     begun.look(0);
     begun.grant = Some(grant(1));
     begun.look(1);
-    begun.fence.made_stopped("a");
+    begun.fence.made("a", true);
     assert!(matches!(begun.look(2).ends, Ends::In(_)), "an Assignment was seen");
 }
 
@@ -179,4 +181,28 @@ fn an_attempt_that_is_over_is_forgotten() {
     case.look(0);
     case.fence.forget("a");
     assert!(case.fence.lock().attempts.is_empty());
+}
+
+#[test]
+fn an_attempt_is_waited_for_as_long_as_it_was_ever_lent_for() {
+    let mut case = Case::new();
+    case.fenced = Some(600);
+    case.look(0);
+    assert_eq!(
+        case.look(0).ends,
+        Ends::In(Policy::default().fence_after_ms(600_000)),
+        "by a hub that now lends for less"
+    );
+}
+
+#[test]
+fn what_its_member_cannot_have_heard_of_is_known() {
+    let mut case = Case::new();
+    case.opening = true;
+    assert!(case.look(0).unheard_of);
+    case.opening = false;
+    assert!(case.look(1).unheard_of);
+    case.fence.made("a", false);
+    assert!(!case.look(2).unheard_of, "this process made it");
+    assert!(!Case::new().look(0).unheard_of, "another process may have");
 }

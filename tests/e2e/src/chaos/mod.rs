@@ -241,7 +241,7 @@ fn figures(stage: &Stage, fleet: &Fleet<'_>, seed: u64, rows: Vec<Row>) -> Resul
         for mut killed in killed {
             let ended =
                 of_job.iter().filter(|run| run.attempt == killed.attempt).map(|run| run.end_ms).max().unwrap_or(0);
-            killed.faults = explains(&rows, ended);
+            killed.faults = explains(&rows, &killed.member, ended);
             figures.work_lost_s += killed.ran_ms / 1_000;
             figures.runs_killed.push(killed);
         }
@@ -254,10 +254,11 @@ fn figures(stage: &Stage, fleet: &Fleet<'_>, seed: u64, rows: Vec<Row>) -> Resul
     Ok(figures)
 }
 
-/// The faults that a run's end at `ended_ms` may be the doing of.
-fn explains(rows: &[Row], ended_ms: i64) -> Vec<String> {
+/// The faults that the end of a run on `member` at `ended_ms` may be the doing of: of that member, or of what all share.
+fn explains(rows: &[Row], member: &str, ended_ms: i64) -> Vec<String> {
     let near = rows.iter().filter(|row| (row.from_ms - 2_000..=row.to_ms + AFTERMATH_MS).contains(&ended_ms));
-    near.map(|row| row.fault.clone()).collect()
+    let concern = near.filter(|row| [member, "hub", "chain", "all"].iter().any(|place| row.fault.contains(place)));
+    concern.map(|row| row.fault.clone()).collect()
 }
 
 fn say(figures: &Figures, arguments: &Arguments) -> Result<()> {
@@ -278,11 +279,12 @@ fn say(figures: &Figures, arguments: &Arguments) -> Result<()> {
     );
     let bad = !figures.jobs_lost.is_empty()
         || figures.double_billed_ms > 0
+        || figures.overlap_ms > 0
         || !figures.containers_left.is_empty()
         || figures.runs_killed_unexplained > 0
         || figures.not_recovered > 0;
     if bad {
-        let what = json!({"lost": figures.jobs_lost, "left": figures.containers_left, "not_recovered": figures.not_recovered,
+        let what = json!({"lost": figures.jobs_lost, "ran_twice_ms": figures.overlap_ms, "left": figures.containers_left, "not_recovered": figures.not_recovered,
             "unexplained": figures.runs_killed_unexplained});
         return Err(Error::unexpected("chaos", what));
     }

@@ -56,7 +56,7 @@ pub async fn serve(
         tokio::spawn(async move {
             if let Some(socket) = stream::accepted(upgrade).await {
                 // Whoever waited may have gone; the stream goes with it.
-                let _ = stream.send(socket);
+                let _ = stream.send((socket, question));
             }
         });
         return Ok(response);

@@ -35,7 +35,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{authorize::Authorizer, error::Refusal};
+use super::{
+    authorize::{Authorizer, Question},
+    error::Refusal,
+};
 
 pub use self::limits::Limits;
 
@@ -70,7 +73,7 @@ impl Default for Bounds {
             limits: Limits::default(),
             answer: Duration::from_secs(15),
             recheck: Duration::from_secs(10),
-            standing_recheck: Duration::from_mins(1),
+            standing_recheck: Duration::from_secs(10),
             standing_life: Duration::from_hours(1),
             standing_messages: 20,
             standing: 4096,
@@ -90,19 +93,22 @@ pub struct Sessions {
     places: limits::Places,
 }
 
+/// A session's stream, and what its agent must be allowed all the while.
+type Opened = (Socket, Question);
+
 #[derive(Default)]
 struct State {
     /// Where each member's agent is told what is wanted, by namespace, and which of its streams that is.
     standing: HashMap<String, (u64, mpsc::Sender<Open>)>,
     /// Sessions that no agent has opened yet: whose agent may, and where the stream goes.
-    awaited: HashMap<String, (String, oneshot::Sender<Socket>)>,
+    awaited: HashMap<String, (String, oneshot::Sender<Opened>)>,
 }
 
 /// A session that is waited for; it isn't any more once this is dropped.
 struct Awaited<'a> {
     sessions: &'a Sessions,
     name: String,
-    stream: oneshot::Receiver<Socket>,
+    stream: oneshot::Receiver<Opened>,
 }
 
 impl Drop for Awaited<'_> {
@@ -121,7 +127,7 @@ impl Sessions {
     }
 
     /// Asks the agent of the member whose namespace this is for a session. Returns its stream, and the answer as it came.
-    async fn open(&self, namespace: &str, assignment: String, wish: Wish) -> Result<(Socket, Message), Refusal> {
+    async fn open(&self, namespace: &str, assignment: String, wish: Wish) -> Result<(Opened, Message), Refusal> {
         let member = member_of_namespace(namespace).unwrap_or_default();
         let mut awaited = self.await_stream(namespace);
         let open = Open { session: awaited.name.clone(), assignment, wish };
@@ -141,10 +147,10 @@ impl Sessions {
         }
         let late = || Refusal::bad_gateway(format!("member {member} doesn't answer; try again in a moment"));
         let stream = timeout(self.bounds.answer, &mut awaited.stream).await;
-        let mut stream = stream.ok().and_then(Result::ok).ok_or_else(late)?;
+        let (mut stream, question) = stream.ok().and_then(Result::ok).ok_or_else(late)?;
         let first = timeout(self.bounds.answer, first(&mut stream)).await.map_err(|_| late())?;
         match first {
-            Some((Answer::Begin { .. }, text)) => Ok((stream, text)),
+            Some((Answer::Begin { .. }, text)) => Ok(((stream, question), text)),
             Some((Answer::Refused { message }, _)) => {
                 // What a member says is shown to vendors: a sentence, not a book.
                 let message: String = message.chars().filter(|c| !c.is_control()).take(500).collect();

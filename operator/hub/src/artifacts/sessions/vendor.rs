@@ -70,9 +70,10 @@ pub async fn serve(
     };
     let opened = sessions.open(&namespace, assignment, wish).await;
     if let (Err(refusal), Some(record)) = (&opened, &mut record) {
-        record.ends(format!("it wasn't run: {refusal}"));
+        record.ends(format!("it may not have been run: {refusal}"));
     }
-    let (agent, answer) = opened?;
+    let ((agent, agents), answer) = opened?;
+    needed.push(agents);
     tokio::spawn(async move {
         let Some(mut vendor) = stream::accepted(upgrade).await else { return };
         let patience = sessions.bounds.pace.silence;
@@ -103,7 +104,7 @@ async fn job(app: &App, live: &Live, user: &str, needed: &[Question]) -> Result<
 /// A session under way.
 struct Joined<'a> {
     sessions: &'a Sessions,
-    /// What the vendor must be allowed all the while.
+    /// What vendor and agent must be allowed all the while.
     needed: Vec<Question>,
     _place: Place,
 }
@@ -120,7 +121,7 @@ impl Joined<'_> {
         // Whoever is cut off comes again, and is told why not.
         tokio::select! {
             end = splice(vendor, agent, self.sessions.bounds.pace, true) => end.to_string(),
-            () = self.no_longer_allowed() => "its vendor may no longer".to_owned(),
+            () = self.no_longer_allowed() => "its vendor, or its member, may no longer".to_owned(),
             () = trust_changed => "whom the hub trusts has changed".to_owned(),
             () = self.sessions.shutdown.cancelled() => "the hub stopped".to_owned(),
         }

@@ -107,3 +107,24 @@ fn a_member_that_left_is_forgotten() {
     beats.forget("m");
     assert!(!beats.pulse("m", NEVER, clock.at(1)).alive);
 }
+
+#[test]
+fn a_number_that_an_earlier_agent_leaves_standing_is_not_its_own() {
+    let clock = Clock::new();
+    let beats = Heartbeats::new(clock.start);
+    let beat = |renewed, number: Option<&str>| {
+        let mut lease = lease("l", Some(renewed));
+        let key = eai_api::names::HEARTBEAT_ANNOTATION.to_owned();
+        lease.metadata.annotations = number.map(|number| [(key, number.to_owned())].into());
+        lease
+    };
+    beats.observe("m", &beat(1, Some("00000000000000aa-1")), clock.at(0));
+    assert_eq!(beats.voice("m", clock.at(1).steady), Voice::Silent, "the first sight may be old");
+    beats.observe("m", &beat(2, Some("00000000000000aa-2")), clock.at(10));
+    assert_eq!(beats.voice("m", clock.at(11).steady), Voice::Heard("00000000000000aa-2".parse().unwrap()));
+    assert_eq!(beats.voice("m", clock.at(51).steady), Voice::Silent);
+    beats.observe("m", &beat(3, Some("00000000000000aa-2")), clock.at(52));
+    assert_eq!(beats.voice("m", clock.at(53).steady), Voice::Unnumbered, "its agent was rolled back");
+    beats.observe("m", &beat(4, None), clock.at(62));
+    assert_eq!(beats.voice("m", clock.at(63).steady), Voice::Unnumbered);
+}

@@ -65,7 +65,7 @@ pub(super) fn stop(s: &Situation<'_>, attempt: &Attempt) -> Option<Stop> {
 fn lapsed(s: &Situation<'_>, attempt: &Attempt) -> bool {
     let silent = s.tether.voice == Voice::Silent && s.member_enrolled;
     let to_run = attempt.held_since.is_none() && !s.job.spec.suspend;
-    attempt.fenced && silent && to_run && s.tether.ends == Ends::Passed
+    attempt.fenced_for_seconds.is_some() && silent && to_run && s.tether.ends == Ends::Passed
 }
 
 /// For how many milliseconds more work that runs may be reported running; `None` while it doesn't run.
@@ -155,11 +155,10 @@ fn silent(attempt: &Attempt) -> Outcome {
 /// The end of an attempt whose member was removed. Its Assignment went with its namespace, so no grant can follow; what
 /// was lent before runs out by itself.
 fn removed(s: &Situation<'_>, attempt: &Attempt) -> Option<Outcome> {
-    let heard = matches!(s.tether.voice, Voice::Heard(_));
     let reason = match s.tether.ends {
         Ends::Passed => reason::MEMBER_LEFT,
-        // Agents that take grants begin nothing without, and this one has none.
-        _ if s.assignment.is_none() && !attempt.fenced && !ever_ran(attempt) && heard => reason::MEMBER_LEFT,
+        // What its member never heard of can't run there.
+        _ if s.tether.unheard_of && !ever_ran(attempt) => reason::MEMBER_LEFT,
         Ends::Unknown => reason::MEMBER_REMOVED,
         Ends::In(_) => return None,
     };

@@ -108,7 +108,9 @@ pub fn step(s: &Situation<'_>, plan: &mut Plan) -> Said {
 /// Looks again when a grant is due, or when nothing of the attempt can run any more.
 fn watch_fence(s: &Situation<'_>, plan: &mut Plan) {
     let ends = if let Ends::In(ms) = s.tether.ends { Some(ms) } else { None };
-    for ms in s.tether.again_ms.into_iter().chain(ends) {
+    // What is paused is lent nothing, nor is whoever isn't heard.
+    let lends = s.assignment.is_none_or(|a| a.spec.desired == Desired::Run) && s.tether.voice != Voice::Silent;
+    for ms in s.tether.again_ms.filter(|_| lends).into_iter().chain(ends) {
         plan.by(after_ms(s.now, ms));
     }
 }
@@ -214,7 +216,10 @@ fn hold_to(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Co
     if s.assignment.is_none() {
         assign(s, plan, attempt, course);
     } else {
-        attempt.fenced |= course == Course::Run && s.tether.due.is_some();
+        // Work that began without a grant may not have heard of one: it isn't taken for fenced by being lent one.
+        if let (Some(longest), Some(grant)) = (&mut attempt.fenced_for_seconds, &s.tether.due) {
+            *longest = (*longest).max(grant.valid_for_seconds);
+        }
         tell(s, plan, course.desired(), &noted(s, attempt));
     }
 }
@@ -228,7 +233,8 @@ fn assign(s: &Situation<'_>, plan: &mut Plan, attempt: &mut Attempt, course: Cou
     match (&s.tether.due, s.tether.voice) {
         _ if !needed => {}
         (Some(grant), _) if course == Course::Run => {
-            attempt.fenced = true;
+            let longest = attempt.fenced_for_seconds.unwrap_or(0).max(grant.valid_for_seconds);
+            attempt.fenced_for_seconds = Some(longest);
             plan.wish(Wish::Assign(Desired::Run, Some(grant.clone())));
         }
         // An agent of an earlier version takes no grants; of another nothing begins without.

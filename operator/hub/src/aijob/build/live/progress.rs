@@ -24,7 +24,9 @@ pub(super) fn progress(s: &Situation<'_>, plan: &mut Plan, attempt: &Attempt, co
             (phase, Say::Stopping { member, why: stopped(stop).message })
         }
         (_, AssignmentPhase::Finishing) => (Phase::Running, Say::Finishing { member }),
-        (Course::Run, AssignmentPhase::Running) if attempt.fenced && s.tether.voice == Voice::Silent => {
+        (Course::Run, AssignmentPhase::Running)
+            if attempt.fenced_for_seconds.is_some() && s.tether.voice == Voice::Silent =>
+        {
             (Phase::Running, Say::Unheard { member, until: fence_ends(s) })
         }
         (Course::Run, AssignmentPhase::Running) if let Some(by) = s.drain => {

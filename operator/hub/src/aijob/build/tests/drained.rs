@@ -137,12 +137,13 @@ fn a_vendor_who_cancels_meanwhile_has_cancelled() {
 #[test]
 fn a_member_that_falls_silent_while_it_is_emptied_keeps_its_work_until_that_has_ended() {
     let (mut job, mut running) = on_home(Report::Running, |_| {});
-    attempt_mut(&mut job).fenced = true;
+    attempt_mut(&mut job).fenced_for_seconds = Some(600);
     job.status = Some(drained(&job, &running, 500, Some(500)).status);
     running.spec.desired = Desired::Stop;
     let look = |ends, now| {
         let mut case = Case::new(&job, Some(&running), now);
-        (case.drain, case.tether) = (Some(500), Tether { voice: Voice::Silent, due: None, again_ms: None, ends });
+        (case.drain, case.tether) =
+            (Some(500), Tether { voice: Voice::Silent, due: None, again_ms: None, ends, unheard_of: false });
         case.build()
     };
     let waits = look(Ends::In(100_000), 1_200);

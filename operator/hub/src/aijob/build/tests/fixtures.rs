@@ -167,7 +167,7 @@ pub fn reports(mut assignment: Assignment, phase: AssignmentPhase, usage_ms: u64
 
 /// What fencing says of the work of an agent of an earlier version, which takes no grants.
 pub const fn unfenced() -> Tether {
-    Tether { voice: Voice::Unnumbered, due: None, again_ms: None, ends: Ends::Unknown }
+    Tether { voice: Voice::Unnumbered, due: None, again_ms: None, ends: Ends::Unknown, unheard_of: false }
 }
 
 /// A situation with everything at rest.
