@@ -118,12 +118,10 @@ mod tests {
 
     const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/cn-home-1/leases/agent";
 
-    #[tokio::test]
-    async fn each_heartbeat_has_a_number_whether_or_not_it_arrives() {
-        let hub = api::Api::default();
+    fn beating(member: &api::Api, hub: &api::Api) -> Heartbeat {
         hub.put(LEASE, json!({ "metadata": { "name": "agent" }, "spec": {} }));
-        let beating = Heartbeat {
-            member: api::Api::default().client(),
+        Heartbeat {
+            member: member.client(),
             hub: hub.client(),
             namespace: "cn-home-1".to_owned(),
             holder: "pod-1".to_owned(),
@@ -132,7 +130,13 @@ mod tests {
             reached: watch::channel(0).0,
             refused: Arc::new(Notify::new()),
             metrics: Arc::new(Metrics::new().unwrap()),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn each_heartbeat_has_a_number_whether_or_not_it_arrives() {
+        let hub = api::Api::default();
+        let beating = beating(&api::Api::default(), &hub);
         let leases: Api<Lease> = Api::namespaced(hub.client(), "cn-home-1");
         beating.beat(&leases).await.unwrap();
         let lease = hub.get(LEASE).unwrap();
@@ -149,24 +153,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_member_whose_own_cluster_does_not_answer_is_not_heard() {
         let (member, hub) = (api::Api::default(), api::Api::default());
-        hub.put(LEASE, json!({ "metadata": { "name": "agent" }, "spec": {} }));
         member.put(
             "/version",
             json!({ "major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "", "gitTreeState": "",
             "buildDate": "", "goVersion": "", "compiler": "", "platform": "" }),
         );
         member.fail(|_, _| Some(503));
-        let beating = Heartbeat {
-            member: member.client(),
-            hub: hub.client(),
-            namespace: "cn-home-1".to_owned(),
-            holder: "pod-1".to_owned(),
-            pulse: Arc::new(Pulse::new(INSTANCE, TestClock::default())),
-            reconnects: watch::channel(0).0,
-            reached: watch::channel(0).0,
-            refused: Arc::new(Notify::new()),
-            metrics: Arc::new(Metrics::new().unwrap()),
-        };
+        let beating = beating(&member, &hub);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(beating.run(shutdown.clone()));
         tokio::time::sleep(Duration::from_secs(35)).await;
