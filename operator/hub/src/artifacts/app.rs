@@ -7,6 +7,7 @@ use axum::{
     extract::Query,
     http::{Method, Request, Response, StatusCode, Uri},
 };
+use eai_api::names::member_of_namespace;
 use eai_runtime::stream;
 use kube::Client;
 use prometheus::IntCounterVec;
@@ -16,7 +17,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::placement::Quotes;
 
 use super::{
-    authorize::Authorizer,
+    authorize::{Action, Authorizer, Question},
     discovery,
     error::Refusal,
     identity::{HeaderNames, Identity},
@@ -153,6 +154,20 @@ impl App {
                 Err(Refusal::method_not_allowed("logs and outputs of an Assignment can only be written"))
             }
         }
+    }
+
+    /// Lets through the agent of the member whose namespace this is; returns what it must be allowed from now on.
+    pub async fn agent(&self, who: Identity, namespace: &str) -> Result<Question, Refusal> {
+        if member_of_namespace(namespace).is_none() {
+            return Err(Refusal::not_found(format!("{namespace} is no member's namespace")));
+        }
+        let user = who.user.clone();
+        let question =
+            Question { identity: who, namespace: namespace.to_owned(), action: Action::UpdateAssignmentStatus };
+        if self.asked(self.authorizer.allows(question.clone())).await? {
+            return Ok(question);
+        }
+        Err(Refusal::forbidden(format!("{user} may not update Assignments' status in namespace {namespace}")))
     }
 
     /// Waits for an answer of the API server, for a while.

@@ -4,14 +4,13 @@ use axum::{
     body::Body,
     http::{HeaderMap, Response, StatusCode, header},
 };
-use eai_api::{Assignment, artifact::LOG_LIMIT_BYTES, names::member_of_namespace};
+use eai_api::{Assignment, artifact::LOG_LIMIT_BYTES};
 use eai_core::{digest::Digest, epoch::Epoch};
 use kube::Api;
 use serde_json::json;
 
 use super::{
     app::App,
-    authorize::{Action, Question},
     error::{Refusal, json_response},
     identity::Identity,
     path::{Artifact, What, WriteQuery},
@@ -31,14 +30,7 @@ pub async fn serve(
     body: Body,
 ) -> Result<Response<Body>, Refusal> {
     let Artifact { namespace, name, what, .. } = artifact;
-    if member_of_namespace(&namespace).is_none() {
-        return Err(Refusal::not_found(format!("{namespace} is no member's namespace")));
-    }
-    let user = who.user.clone();
-    let question = Question { identity: who, namespace: namespace.clone(), action: Action::UpdateAssignmentStatus };
-    if !app.asked(app.authorizer.allows(question)).await? {
-        return Err(Refusal::forbidden(format!("{user} may not update Assignments' status in namespace {namespace}")));
-    }
+    app.agent(who, &namespace).await?;
     let chunk = chunk(&query, &what, length(headers)?)?;
     let assignments: Api<Assignment> = Api::namespaced(app.client.clone(), &namespace);
     let assignment = app.asked(assignments.get_opt(&name)).await?;

@@ -6,10 +6,7 @@ use axum::{
     body::Body,
     http::{Request, Response},
 };
-use eai_api::{
-    names::member_of_namespace,
-    session::{Open, STANDING},
-};
+use eai_api::session::{Open, STANDING};
 use eai_runtime::stream::{self, Message, Socket, cut, over};
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::{
@@ -18,13 +15,7 @@ use tokio::{
 };
 
 use super::{Sessions, TOLD};
-use crate::artifacts::{
-    app::App,
-    authorize::{Action, Question},
-    error::Refusal,
-    identity::Identity,
-    server::TrustChanges,
-};
+use crate::artifacts::{app::App, authorize::Question, error::Refusal, identity::Identity, server::TrustChanges};
 
 /// Takes an agent's stream.
 pub async fn serve(
@@ -34,14 +25,7 @@ pub async fn serve(
     name: String,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    if member_of_namespace(&namespace).is_none() {
-        return Err(Refusal::not_found(format!("{namespace} is no member's namespace")));
-    }
-    let user = who.user.clone();
-    let question = Question { identity: who, namespace: namespace.clone(), action: Action::UpdateAssignmentStatus };
-    if !app.asked(app.authorizer.allows(question.clone())).await? {
-        return Err(Refusal::forbidden(format!("{user} may not update Assignments' status in namespace {namespace}")));
-    }
+    let question = app.agent(who, &namespace).await?;
     let trust = request.extensions().get::<TrustChanges>().cloned();
     let (response, upgrade) = stream::accept(&mut request).ok_or_else(|| Refusal::bad_request("this is a stream"))?;
     let sessions = Arc::clone(&app.sessions);
