@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use eai_api::names::{HEARTBEAT_ANNOTATION, HEARTBEAT_LEASE};
-use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
+use eai_runtime::clock;
+use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime};
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
@@ -73,7 +74,7 @@ impl Heartbeat {
             match with_timeout(self.beat(&leases)).await {
                 Ok(()) => {
                     self.metrics.hub_connected.set(1);
-                    self.reached.send_replace(Timestamp::now().as_second());
+                    self.reached.send_replace(clock::now().as_second());
                     if std::mem::take(&mut away) {
                         tracing::info!("the hub answers again");
                         // Watches may hang on connections that died meanwhile.
@@ -104,7 +105,7 @@ impl Heartbeat {
         let heartbeat = self.pulse.send();
         let patch = json!({
             "metadata": { "annotations": { HEARTBEAT_ANNOTATION: heartbeat.to_string() } },
-            "spec": { "holderIdentity": self.holder, "renewTime": MicroTime(Timestamp::now()) },
+            "spec": { "holderIdentity": self.holder, "renewTime": MicroTime(clock::now()) },
         });
         leases.patch(HEARTBEAT_LEASE, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
     }

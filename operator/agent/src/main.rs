@@ -66,6 +66,9 @@ struct RunArgs {
     /// How to log: text or json.
     #[arg(long, env = "EAI_LOG_FORMAT", default_value = "text")]
     log_format: Format,
+    /// How many seconds the agent is to be ahead of its machine's time of day: for trying what a wrong clock does.
+    #[arg(long, env = "EAI_CLOCK_AHEAD_SECONDS", default_value_t = 0, allow_negative_numbers = true, hide = true)]
+    clock_ahead_seconds: i64,
 }
 
 fn main() -> ExitCode {
@@ -87,8 +90,9 @@ fn main() -> ExitCode {
 
 async fn dispatch(command: Command) -> ExitCode {
     match command {
-        Command::Run(RunArgs { config, log_format }) => {
+        Command::Run(RunArgs { config, log_format, clock_ahead_seconds }) => {
             eai_runtime::telemetry::init(log_format);
+            eai_runtime::clock::ahead_by(clock_ahead_seconds);
             let config = match config::Config::load(&config) {
                 Ok(config) => config,
                 Err(error) => return fail(&error),

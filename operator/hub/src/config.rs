@@ -94,6 +94,9 @@ pub struct Config {
     /// heard any more ends then, and is begun elsewhere a while later: see docs/fencing.md.
     #[arg(long, env = "EAI_GRANT_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(60..=86_400))]
     pub grant_seconds: u64,
+    /// How many seconds the operator is to be ahead of its machine's time of day: for trying what a wrong clock does.
+    #[arg(long, env = "EAI_CLOCK_AHEAD_SECONDS", default_value_t = 0, allow_negative_numbers = true, hide = true)]
+    pub clock_ahead_seconds: i64,
     /// How much of what is scarce a namespace is due, as NAMESPACE=WEIGHT,...; twice the weight is twice the share. Others
     /// have a weight of 1.
     #[arg(long, env = "EAI_QUEUE_WEIGHTS", value_delimiter = ',', value_parser = queue_weight)]

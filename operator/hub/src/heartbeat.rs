@@ -8,6 +8,7 @@ use std::{
 
 use eai_api::names::HEARTBEAT_ANNOTATION;
 use eai_core::fencing::Heartbeat;
+use eai_runtime::clock;
 use k8s_openapi::{
     api::coordination::v1::Lease,
     jiff::{SignedDuration, Timestamp},
@@ -30,7 +31,7 @@ pub struct Moment {
 impl Moment {
     /// This moment.
     pub fn now() -> Self {
-        Self { steady: Instant::now(), wall: Timestamp::now() }
+        Self { steady: Instant::now(), wall: clock::now() }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use eai_chain::{EscrowLedger, Key, endpoint::Endpoint};
 use eai_runtime::{
+    clock,
     health::{self, Readiness},
     leader::Election,
     shutdown, telemetry, tls,
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     });
+    clock::ahead_by(cli.config.clock_ahead_seconds);
     let client = Client::try_default().await.map_err(|error| Fatal::new("the API server's address", error))?;
     match cli.command {
         Some(Command::Cleanup) => cleanup::run(client, &cli.config.namespace).await,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use eai_api::{ComputeNode, assignment::AssignmentPhase};
+use eai_runtime::clock;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
@@ -123,7 +124,7 @@ impl Tallies {
 /// Counts, until `shutdown`.
 pub async fn watch(hub: &Hub, shutdown: CancellationToken) {
     loop {
-        hub.ctx.tallies.put(count(hub, Timestamp::now()), Instant::now());
+        hub.ctx.tallies.put(count(hub, clock::now()), Instant::now());
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = shutdown.cancelled() => return,

@@ -9,7 +9,6 @@ use std::time::Duration;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
-    jiff::Timestamp,
 };
 use kube::{
     Api, Client,
@@ -124,7 +123,7 @@ impl Election {
     fn record(&self, current: Option<&Lease>) -> Lease {
         let before = current.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let ours = before.holder_identity.as_deref() == Some(&self.identity);
-        let now = MicroTime(Timestamp::now());
+        let now = MicroTime(crate::clock::now());
         Lease {
             metadata: ObjectMeta {
                 name: Some(self.lease.clone()),

@@ -1,5 +1,6 @@
-//! What every EAI program shares: telemetry, health and metrics, leader lease, shutdown, strict kubeconfigs, and streams.
+//! What every EAI program shares: its clock, telemetry, health and metrics, leader lease, shutdown, strict kubeconfigs, and streams.
 
+pub mod clock;
 pub mod health;
 pub mod kubeconfig;
 pub mod leader;

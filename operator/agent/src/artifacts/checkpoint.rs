@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use eai_api::{aijob::Checkpoint, artifact::CheckpointArtifact};
+use eai_runtime::clock;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::Client;
 use tokio::sync::Semaphore;
@@ -160,7 +161,7 @@ async fn look(keeper: &Keeper, seen: &mut String, hub: &Client, target: &Target,
     match send(holder, Piece::Checkpoint, (size, digest), hub, target).await {
         Ok(()) => {
             *seen = mark;
-            let at = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+            let at = Timestamp::from_second(clock::now().as_second()).unwrap_or_default();
             Found::Saved(CheckpointArtifact { index: holder.index, digest, size_bytes: size, at: Time(at) })
         }
         // It was replaced while it was read: the next look finds the new one.

@@ -1,6 +1,7 @@
 //! The clocks of this machine. What is decided takes its time as an argument; here is where that comes from.
 
 use eai_core::fencing::BootMs;
+use eai_runtime::clock;
 use k8s_openapi::jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -32,7 +33,7 @@ impl Clock for System {
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp::now()
+        clock::now()
     }
 }
 

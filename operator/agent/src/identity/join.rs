@@ -10,6 +10,7 @@ use eai_core::{
     address::Address,
     seal::{KeyPair, Purpose},
 };
+use eai_runtime::clock;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, api::PostParams};
 use serde::Deserialize;
@@ -114,7 +115,7 @@ pub async fn join(applicant: &Applicant) -> Result<Membership, JoinError> {
         if node.spec.sealing_key != applicant.keys.public() {
             return Err(JoinError::NameTaken(name.clone()));
         }
-        if let Some(membership) = open(&node, &applicant.keys, Timestamp::now()) {
+        if let Some(membership) = open(&node, &applicant.keys, clock::now()) {
             return Ok(membership);
         }
         tokio::time::sleep(applicant.poll).await;

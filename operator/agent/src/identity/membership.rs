@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use eai_runtime::clock;
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +43,7 @@ impl Keeper {
         while !shutdown.is_cancelled() {
             let usable = known.take().filter(|membership| {
                 ran_out = Some(membership.expires_at);
-                membership.expires_at > Timestamp::now()
+                membership.expires_at > clock::now()
             });
             let membership = if let Some(membership) = usable {
                 membership

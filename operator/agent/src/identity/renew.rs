@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use eai_api::names::{AGENT_ACCOUNT, TOKEN_SECRET};
+use eai_runtime::clock;
 use k8s_openapi::{
     api::{
         authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
@@ -45,7 +46,7 @@ impl Renewal {
     /// Renews at two thirds of each token's life, until `shutdown` or until a token has run out or was revoked: then the
     /// member has to be let in again. Returns when the last token runs out.
     pub async fn run(self, mut membership: Membership, shutdown: CancellationToken) -> Timestamp {
-        let mut renew_at = two_thirds(Timestamp::now(), membership.expires_at);
+        let mut renew_at = two_thirds(clock::now(), membership.expires_at);
         loop {
             self.metrics.token_expiry.set(membership.expires_at.as_second());
             let refused = tokio::select! {
@@ -53,7 +54,7 @@ impl Renewal {
                 () = self.refused.notified() => true,
                 () = tokio::time::sleep(self.look) => false,
             };
-            let now = Timestamp::now();
+            let now = clock::now();
             if now < renew_at && !refused {
                 continue;
             }

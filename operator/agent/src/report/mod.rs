@@ -14,6 +14,7 @@ use eai_api::{
     member_report::{Probes as ProbesReport, Versions},
 };
 use eai_chain::Key;
+use eai_runtime::clock;
 use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
     Api,
@@ -72,7 +73,7 @@ impl Reporter {
         let _ = tokio::join!(self.nodes.wait_until_ready(), self.pods.wait_until_ready());
         loop {
             let started = Instant::now();
-            let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
+            let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
             let failed = self.report(&mut offers, &mut written, now).await;
             let renew = Duration::from_secs(offers.renew_at().saturating_sub(now)).max(RETRY);
             let wait = if failed { RETRY } else { AT_LEAST_EVERY.min(renew) };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use eai_api::Assignment;
 use eai_chain::Key;
-use eai_runtime::{health, stream::Pace};
-use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
+use eai_runtime::{clock, health, stream::Pace};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::{
     sync::{
@@ -275,7 +275,7 @@ async fn on_probes(
 /// Ready while the hub hears from this member.
 async fn keep_ready(health: Health, last: watch::Receiver<i64>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let age = Timestamp::now().as_second().saturating_sub(*last.borrow());
+        let age = clock::now().as_second().saturating_sub(*last.borrow());
         health.set_heard(age < READY_SECONDS);
         tokio::select! {
             () = shutdown.cancelled() => {}

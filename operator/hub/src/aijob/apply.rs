@@ -11,7 +11,7 @@ use eai_api::{
     names::{SETTLEMENT_FINALIZER, member_namespace},
 };
 use eai_chain::{LeaseId, OpenOutcome, OpenRequest, SignedVoucher, TopUp, UsageRoot, Voucher};
-use k8s_openapi::jiff::Timestamp;
+use eai_runtime::clock;
 use kube::{
     Api, ResourceExt as _,
     api::{Patch, PatchParams, PostParams},
@@ -181,7 +181,7 @@ fn lease_id(attempt: &Attempt) -> Result<LeaseId, WishError> {
 fn open(hub: &Hub, job: &AIJob, attempt: &Attempt) -> Result<(), WishError> {
     let terms = terms(hub, job, attempt)?;
     let (node, report) = member(hub, attempt).ok_or(WishError::NoMember)?;
-    let now = unix_seconds(Timestamp::now());
+    let now = unix_seconds(clock::now());
     let Some(offer) = hub.offers.covering(&node, &report, &attempt.class, attempt.rate, now) else {
         tracing::warn!(
             job = job.name_any(),
@@ -285,11 +285,11 @@ async fn assign(
         Err(error) => return Err(WriteError::from(error).into()),
     };
     if let Some(opened) = &attempt.lease.opened_at {
-        let took = Timestamp::now().duration_since(opened.0);
+        let took = clock::now().duration_since(opened.0);
         hub.metrics.stepped("assign", took.try_into().unwrap_or_default());
     }
     tracing::info!(job = %ObjectRef::from_obj(job), assignment = made.name_any(), member = attempt.member, "assigned");
-    hub.world.sights.saw(&made, unix_ms(Timestamp::now()));
+    hub.world.sights.saw(&made, unix_ms(clock::now()));
     hub.world.assignments.put(made);
     Ok(())
 }
@@ -361,7 +361,7 @@ pub fn refused_lease(hub: &Hub, job: &AIJob, attempt: &Attempt) {
         && skipped.reason.is_about_offer()
         && let Some((node, report)) = member(hub, attempt)
     {
-        let now = unix_seconds(Timestamp::now());
+        let now = unix_seconds(clock::now());
         if let Some(offer) = hub.offers.covering(&node, &report, &attempt.class, attempt.rate, now) {
             tracing::warn!(job = job.name_any(), member = attempt.member, reason = %skipped.reason, "an offer is no good");
             hub.offers.refuse(&offer);

@@ -17,6 +17,7 @@ use eai_api::{
     AIJob, AIJobStatus,
     aijob::{Attempt, LeaseState},
 };
+use eai_runtime::clock;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
@@ -87,7 +88,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
     // Work that is paused may be given room again.
     let room = if holds_still(&watched) { Some(hub.room.lock().await) } else { None };
     let job = hub.world.jobs.get(&ObjectRef::from_obj(watched.as_ref())).unwrap_or(watched);
-    let now = Timestamp::now();
+    let now = clock::now();
     let gathered = gather::gather(&hub, &job, now);
     let plan = build(&Situation {
         job: &job,
@@ -167,7 +168,7 @@ fn tell(hub: &Hub, before: &AIJob, after: &AIJob, plan: &Plan) {
     let state = |status: &AIJobStatus| status.attempt.as_ref().map(|a| a.lease.state);
     match (state(&was), is.attempt.as_ref()) {
         (Some(LeaseState::Opening), Some(attempt)) if attempt.lease.state == LeaseState::Open => {
-            let claimed = attempt.claimed_at.as_ref().map(|at| Timestamp::now().duration_since(at.0));
+            let claimed = attempt.claimed_at.as_ref().map(|at| clock::now().duration_since(at.0));
             hub.metrics.stepped("open", claimed.and_then(|took| took.try_into().ok()).unwrap_or_default());
         }
         (Some(LeaseState::Opening), Some(attempt)) if attempt.lease.state == LeaseState::Refused => {

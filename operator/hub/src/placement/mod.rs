@@ -27,6 +27,7 @@ use eai_core::{
     offer::SignedOffer,
     placement::{Demand, Market, Shortage, Snapshot},
 };
+use eai_runtime::clock;
 use futures::StreamExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt as _, runtime::reflector::ObjectRef};
@@ -96,7 +97,7 @@ pub async fn run(hub: &Hub, scribe: &Scribe, shutdown: CancellationToken) {
 
 /// One pass; says whether any job waited.
 async fn once(hub: &Hub, scribe: &Scribe, jobs: &[Arc<AIJob>]) -> bool {
-    let now = Timestamp::now();
+    let now = clock::now();
     let waiting = waiting(hub, jobs, now);
     if waiting.is_empty() {
         return false;
@@ -237,7 +238,7 @@ async fn carry_out(hub: &Hub, scribe: &Scribe, verdicts: Vec<(&Waiting, Verdict)
 async fn give_way(hub: &Hub, job: &AIJob, claimant: &AIJob) {
     let api: Api<AIJob> = Api::namespaced(hub.ctx.client.clone(), &job.namespace().unwrap_or_default());
     let (to, uid) = (claimant.name_any(), claimant.uid().unwrap_or_default());
-    let gave_way = GaveWay { to, uid, since: whole_seconds(Timestamp::now()) };
+    let gave_way = GaveWay { to, uid, since: whole_seconds(clock::now()) };
     let mut latest = job.clone();
     for _ in 0..GIVE_WAY_TRIES {
         let Some(mut status) = latest.status.clone() else { return };
@@ -300,7 +301,7 @@ async fn try_take(hub: &Hub, waiting: &Waiting, claim: &Claim) -> Result<Option<
     // The finalizer first: once there is a claim there may be a lease, and the job must not go before it is closed.
     let job = apply::add_finalizer(&api, &waiting.job, SETTLEMENT_FINALIZER).await?;
     let parties = claim::Parties { hub_key: hub.ctx.ledger.hub_key(), namespace: waiting.namespace };
-    let now = Timestamp::now();
+    let now = clock::now();
     let status = claim::claim(&job, claim, parties, &hub.rules, head.time, now);
     let written = apply::write_status(&api, &job, status).await?;
     if let Some(created) = &written.metadata.creation_timestamp {

@@ -15,7 +15,7 @@ use eai_api::{
 };
 use eai_chain::LedgerError;
 use eai_core::placement::{Market, Request};
-use k8s_openapi::jiff::Timestamp;
+use eai_runtime::clock;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -118,12 +118,12 @@ async fn quote(hub: &Hub, job: AIJob) -> Quote {
     if let Some(why) = cannot_be(&job) {
         return waits("Invalid", why, Vec::new());
     }
-    if !super::waits(&job, Timestamp::now()) {
+    if !super::waits(&job, clock::now()) {
         let why =
             "It would wait for nothing: spec.suspend holds it back, spec.cancel ends it, or its deadline has passed.";
         return waits("HeldBack", why.to_owned(), Vec::new());
     }
-    let (now, jobs) = (unix_seconds(Timestamp::now()), hub.world.jobs.all());
+    let (now, jobs) = (unix_seconds(clock::now()), hub.world.jobs.all());
     let request = match members::request(&job) {
         Ok(request) => request,
         Err(error) => return waits("BadQuantity", format!("spec.resources: {error}."), Vec::new()),

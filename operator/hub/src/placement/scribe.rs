@@ -11,8 +11,8 @@ use std::{
 };
 
 use eai_api::{AIJob, aijob::Phase, condition};
+use eai_runtime::clock;
 use futures::StreamExt as _;
-use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -135,7 +135,7 @@ async fn write(hub: &Hub, note: Note) -> Result<(), WriteError> {
     if stage(&status) != Stage::Idle {
         return Ok(());
     }
-    let now = Timestamp::now();
+    let now = clock::now();
     status.refusals = note.lines;
     if note.give_up {
         status.phase = Phase::Failed;

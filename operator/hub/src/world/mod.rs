@@ -6,6 +6,7 @@ mod sights;
 use std::{fmt::Debug, hash::Hash, sync::Arc};
 
 use eai_api::{AIJob, Assignment, ComputeNode, MemberReport, names::member_namespace};
+use eai_runtime::clock;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -191,5 +192,5 @@ fn tell_of<K>(event: &watcher::Event<K>, change: Change, tell: &impl Fn(Change))
 
 /// Now, in Unix milliseconds.
 pub fn now_ms() -> u64 {
-    crate::aijob::build::situation::unix_ms(k8s_openapi::jiff::Timestamp::now())
+    crate::aijob::build::situation::unix_ms(clock::now())
 }

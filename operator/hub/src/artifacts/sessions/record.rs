@@ -3,10 +3,10 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use eai_api::AIJob;
+use eai_runtime::clock;
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
-    jiff::Timestamp,
 };
 use kube::{Api, Client, Resource as _, ResourceExt as _, api::PostParams};
 
@@ -66,7 +66,7 @@ fn event(about: &ObjectReference, reason: &str, note: &str) -> Event {
     Event {
         metadata: ObjectMeta { name: Some(name), namespace: about.namespace.clone(), ..ObjectMeta::default() },
         action: Some("Exec".to_owned()),
-        event_time: Some(MicroTime(Timestamp::now())),
+        event_time: Some(MicroTime(clock::now())),
         note: Some(note.chars().take(1000).collect()),
         reason: Some(reason.to_owned()),
         regarding: Some(about.clone()),
