@@ -6,6 +6,10 @@ use std::{
 };
 
 use eai_testbed::ClusterName;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,6 +47,15 @@ impl<'a> Bearer<'a> {
     pub fn kubectl(&self, arguments: &[&str], input: Option<&str>) -> Result<(i32, String)> {
         let kubeconfig = format!("--kubeconfig={}", self.kubeconfig.display());
         self.cluster.try_kubectl(&[&[kubeconfig.as_str()], arguments].concat(), input)
+    }
+
+    /// A client with the token alone.
+    pub async fn client(&self) -> Result<Client> {
+        let bad = |error: &dyn std::fmt::Display| Error::unexpected("a bearer's kubeconfig", error.to_string());
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).map_err(|error| bad(&error))?;
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| bad(&error))?;
+        Client::try_from(config).map_err(|error| bad(&error))
     }
 
     /// Their kubeconfig.

@@ -13,6 +13,7 @@ pub mod deploy;
 pub mod error;
 pub mod existing;
 pub mod fund;
+pub mod ghost;
 pub mod jobs;
 pub mod join;
 pub mod people;

@@ -92,7 +92,7 @@ impl Vendor {
 }
 
 /// A fresh private key from the operating system's randomness.
-fn random_key() -> Result<String> {
+pub(crate) fn random_key() -> Result<String> {
     let path = PathBuf::from("/dev/urandom");
     let mut bytes = [0; 32];
     let read = File::open(&path).and_then(|mut file| file.read_exact(&mut bytes));
