@@ -6,9 +6,11 @@ use std::{
 };
 
 use alloy::primitives::hex;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::fault::Moment;
 use crate::{
     error::Result,
     jobs::{self, Job},
@@ -18,6 +20,9 @@ use crate::{
 
 /// The output in which a job leaves how many seconds it counted.
 const COUNTED: &str = "counted";
+
+/// How long a moment is waited for.
+const MOMENT: Duration = Duration::from_mins(1);
 
 /// Jobs of one vendor.
 pub struct Fleet<'a> {
@@ -70,6 +75,39 @@ impl<'a> Fleet<'a> {
         seen.iter().filter(|(_, job)| jobs::phase(job) == "Running").map(|(name, _)| name.clone()).collect()
     }
 
+    /// Waits for a moment at which a fault is to strike; says whether it came in time.
+    pub fn wait_for(&mut self, moment: Moment) -> bool {
+        if moment == Moment::Grant && self.submit().is_err() {
+            return false;
+        }
+        let since = Instant::now();
+        while since.elapsed() < MOMENT {
+            let seen = self.look().unwrap_or_default();
+            let now = Timestamp::now().as_millisecond();
+            if seen.iter().any(|(name, job)| self.is_at(moment, name, job, now)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        false
+    }
+
+    /// Whether a job is where `moment` is, at `now_ms`.
+    fn is_at(&self, moment: Moment, name: &str, job: &Value, now_ms: i64) -> bool {
+        match moment {
+            Moment::Any => true,
+            Moment::Grant => matches!(jobs::phase(job), "Opening" | "Starting"),
+            Moment::Settlement => jobs::phase(job) == "Settling",
+            Moment::Completion => {
+                let started = job["status"]["startedAt"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+                let left = started.zip(self.wanted.get(name)).map(|(at, &seconds)| {
+                    at.as_millisecond() + i64::try_from(seconds).unwrap_or(i64::MAX / 2_000) * 1_000 - now_ms
+                });
+                jobs::phase(job) == "Running" && left.is_some_and(|left| left < 1_500)
+            }
+        }
+    }
+
     /// Waits until every one of `names` runs on a member that is heard, or has ended. Says for how long, in seconds;
     /// `None` if it took longer than `most`.
     pub fn recovered(&mut self, names: &[String], most: Duration, keep: usize) -> Option<f64> {
@@ -106,7 +144,8 @@ impl<'a> Fleet<'a> {
 
     fn submit(&mut self) -> Result<Job> {
         let name = format!("work-{:03}", self.next + 1);
-        let seconds = self.random.u64(25..=90);
+        // Most end within a grant or two; some outlast every fault.
+        let seconds = if self.random.u8(0..6) == 0 { self.random.u64(150..=240) } else { self.random.u64(25..=90) };
         let script = format!(
             "trap 'exit 143' TERM; i=0; while [ $i -lt {seconds} ]; do sleep 1 & wait $!; i=$((i+1)); done; \
              echo $i > /eai/output/{COUNTED}"

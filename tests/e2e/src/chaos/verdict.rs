@@ -20,6 +20,9 @@ pub struct Run {
     pub end_ms: i64,
 }
 
+/// What ran, by the UID of its job.
+pub type Runs = BTreeMap<String, Vec<Run>>;
+
 /// An attempt that ended without success although its work had run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Killed {
@@ -44,8 +47,8 @@ pub struct Outcome {
     pub lost: Option<String>,
     /// Milliseconds of accelerator time that were paid twice.
     pub double_billed_ms: i64,
-    /// Milliseconds in which two attempts ran at once.
-    pub overlap_ms: i64,
+    /// When two attempts ran at once: from and to, in milliseconds since 1970.
+    pub overlaps: Vec<(i64, i64)>,
     /// Attempts that ran and were ended.
     pub killed: Vec<Killed>,
 }
@@ -76,7 +79,7 @@ pub fn judge(job: &Value, wanted: u64, runs: &[Run]) -> Outcome {
     Outcome {
         lost,
         double_billed_ms: double_billed_ms(&attempts, runs),
-        overlap_ms: overlap_ms(runs),
+        overlaps: overlaps(runs),
         killed: killed.collect(),
     }
 }
@@ -91,19 +94,28 @@ fn double_billed_ms(attempts: &[&Value], runs: &[Run]) -> i64 {
     let paid: Vec<u64> =
         attempts.iter().filter(|a| a["usageMs"].as_u64().unwrap_or(0) > 0).map(|a| number(a)).collect();
     let of_paid: Vec<Run> = runs.iter().filter(|run| paid.contains(&run.attempt)).copied().collect();
-    overlap_ms(&of_paid)
+    overlaps(&of_paid).iter().map(|(from, to)| to - from).sum()
 }
 
-/// For how long runs of different attempts ran at once.
-fn overlap_ms(runs: &[Run]) -> i64 {
+/// When runs of different attempts ran at once.
+fn overlaps(runs: &[Run]) -> Vec<(i64, i64)> {
     let pairs = runs.iter().enumerate().flat_map(|(at, one)| runs[at + 1..].iter().map(move |other| (one, other)));
     let apart = pairs.filter(|(one, other)| one.attempt != other.attempt);
-    apart.map(|(one, other)| (one.end_ms.min(other.end_ms) - one.start_ms.max(other.start_ms)).max(0)).sum()
+    let shared = apart.map(|(one, other)| (one.start_ms.max(other.start_ms), one.end_ms.min(other.end_ms)));
+    shared.filter(|(from, to)| to > from).collect()
+}
+
+/// For how many milliseconds after `at_ms` nothing of a job ran that began again later: 0 if it ran then, or never again.
+pub fn stood_ms(runs: &[Run], at_ms: i64) -> i64 {
+    if runs.iter().any(|run| (run.start_ms..run.end_ms).contains(&at_ms)) {
+        return 0;
+    }
+    runs.iter().filter(|run| run.start_ms >= at_ms).map(|run| run.start_ms - at_ms).min().unwrap_or(0)
 }
 
 /// The runs of all jobs' work, by the UID of the job, and the work that still runs, by its pod.
-pub fn runs(containers: &[ContainerRun], now_ms: i64) -> (BTreeMap<String, Vec<Run>>, Vec<String>) {
-    let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+pub fn runs(containers: &[ContainerRun], now_ms: i64) -> (Runs, Vec<String>) {
+    let mut runs: Runs = BTreeMap::new();
     let mut left = Vec::new();
     for container in containers.iter().filter(|c| c.container == "work" && c.started_at > 0) {
         let Some((uid, attempt)) = epoch_of(&container.pod) else { continue };
@@ -156,10 +168,19 @@ mod tests {
     fn what_ran_twice_is_counted_and_what_was_paid_of_it() {
         let runs = [run(1, 0, 5_000), run(2, 4_000, 11_000)];
         let unpaid = judge(&job("Succeeded", [0, 7_000]), 7, &runs);
-        assert_eq!((unpaid.overlap_ms, unpaid.double_billed_ms, unpaid.lost), (1_000, 0, None));
+        assert_eq!((unpaid.overlaps, unpaid.double_billed_ms, unpaid.lost), (vec![(4_000, 5_000)], 0, None));
         let paid = judge(&job("Succeeded", [5_000, 7_000]), 7, &runs);
         assert_eq!(paid.double_billed_ms, 1_000);
-        assert_eq!(overlap_ms(&[run(1, 0, 5), run(1, 3, 9)]), 0, "pods of one attempt may run at once");
+        assert_eq!(overlaps(&[run(1, 0, 5), run(1, 3, 9)]), [], "pods of one attempt may run at once");
+        assert_eq!(overlaps(&[run(1, 0, 5), run(2, 5, 9)]), [], "one after the other");
+    }
+
+    #[test]
+    fn work_stands_still_from_a_moment_until_it_runs_again() {
+        let runs = [run(1, 0, 5_000), run(2, 9_000, 20_000)];
+        assert_eq!(stood_ms(&runs, 4_000), 0, "it runs");
+        assert_eq!(stood_ms(&runs, 6_000), 3_000);
+        assert_eq!(stood_ms(&runs, 20_000), 0, "it is done");
     }
 
     #[test]
