@@ -11,7 +11,10 @@ use kube::{
 use prometheus::IntCounterVec;
 use tower::util::MapRequestLayer;
 
-use crate::config::{Config, Hub, Mode};
+use crate::{
+    config::{Config, Hub, Mode},
+    fence::MemberTime,
+};
 
 /// Why a cluster's client can't be made.
 #[derive(Debug, thiserror::Error)]
@@ -68,31 +71,34 @@ impl Bearer {
 pub fn hub(hub: &Hub, bearer: Bearer, requests: &IntCounterVec) -> Result<Client, ClientError> {
     let mut config = KubeConfig::new(hub.url.parse()?);
     config.root_cert_file.clone_from(&hub.ca_file);
-    build(config, Some(bearer), requests, "hub")
+    build(config, Some(bearer), requests, ("hub", MemberTime::default()))
 }
 
 /// A client for the cluster that this pod runs in.
 pub fn in_cluster(requests: &IntCounterVec, name: &'static str) -> Result<Client, ClientError> {
-    build(KubeConfig::incluster()?, None, requests, name)
+    build(KubeConfig::incluster()?, None, requests, (name, MemberTime::default()))
 }
 
-/// A client for the member's cluster.
-pub async fn member(config: &Config, requests: &IntCounterVec) -> Result<Client, ClientError> {
+/// A client for the member's cluster, whose answers tell the `time` there.
+pub async fn member(config: &Config, requests: &IntCounterVec, time: MemberTime) -> Result<Client, ClientError> {
+    build(member_cluster(config).await?, None, requests, ("member", time))
+}
+
+async fn member_cluster(config: &Config) -> Result<KubeConfig, ClientError> {
     let (Mode::Push, Some(path)) = (config.mode, &config.member_kubeconfig) else {
-        return in_cluster(requests, "member");
+        return Ok(KubeConfig::incluster()?);
     };
     let text = std::fs::read_to_string(path)
         .map_err(|source| ClientError::Unreadable { path: path.display().to_string(), source })?;
     let kubeconfig = eai_runtime::kubeconfig::parse_strict(&text)?;
-    let config = KubeConfig::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    build(config, None, requests, "member")
+    Ok(KubeConfig::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
 }
 
 fn build(
     config: KubeConfig,
     bearer: Option<Bearer>,
     requests: &IntCounterVec,
-    cluster: &'static str,
+    (cluster, time): (&'static str, MemberTime),
 ) -> Result<Client, ClientError> {
     let requests = requests.clone();
     let layer = MapRequestLayer::new(move |mut request: Request<Body>| {
@@ -102,5 +108,5 @@ fn build(
         }
         request
     });
-    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).with_layer(&time).build())
 }

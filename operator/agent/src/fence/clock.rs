@@ -1,20 +1,22 @@
-//! The clocks of this machine. What is decided takes its time as an argument; here is where that comes from.
+//! The clocks that are gone by. What is decided takes its time as an argument; here is where that comes from.
 
 use eai_core::fencing::BootMs;
-use eai_runtime::clock;
 use k8s_openapi::jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
+
+use super::MemberTime;
 
 /// The clocks of a machine.
 pub trait Clock: Send + Sync {
     /// Since the machine was started, sleep included. It never steps.
     fn boot(&self) -> BootMs;
-    /// The time of day.
+    /// The time of day in the member's cluster.
     fn wall(&self) -> Timestamp;
 }
 
-/// Those of this machine.
-pub struct System;
+/// This machine's, and the time of day in the member's cluster.
+#[derive(Clone, Debug, Default)]
+pub struct System(pub MemberTime);
 
 /// Linux's boot-time clock goes on while a laptop sleeps.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -33,7 +35,7 @@ impl Clock for System {
     }
 
     fn wall(&self) -> Timestamp {
-        clock::now()
+        self.0.now()
     }
 }
 
@@ -43,9 +45,9 @@ mod tests {
 
     #[test]
     fn the_boot_clock_goes_on() {
-        let before = System.boot();
+        let before = System::default().boot();
         std::thread::sleep(std::time::Duration::from_millis(20));
-        assert!((20..5_000).contains(&System.boot().since(before)));
+        assert!((20..5_000).contains(&System::default().boot().since(before)));
     }
 
     #[test]
@@ -55,7 +57,7 @@ mod tests {
         let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
         let seconds: f64 = uptime.split(' ').next().and_then(|s| s.parse().ok()).unwrap_or_default();
         #[allow(clippy::cast_precision_loss)]
-        let shown = System.boot().0 as f64 / 1_000.0;
+        let shown = System::default().boot().0 as f64 / 1_000.0;
         assert!((shown - seconds).abs() < 2.0, "{shown} and {seconds}");
     }
 }

@@ -3,6 +3,7 @@
 //! (`work/build`).
 
 mod clock;
+mod member_time;
 mod watch;
 
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +17,7 @@ use k8s_openapi::jiff::Timestamp;
 
 pub use self::{
     clock::{Clock, System},
+    member_time::MemberTime,
     watch::{interrupt, watch},
 };
 
@@ -38,8 +40,8 @@ pub enum Untaken {
 
 impl Pulse {
     /// That of a process which begins now: its heartbeats are told from those of any other by a number that it draws.
-    pub fn draw() -> Result<Self, getrandom::Error> {
-        Ok(Self::new(Instance(getrandom::u64()?), System))
+    pub fn draw(time: MemberTime) -> Result<Self, getrandom::Error> {
+        Ok(Self::new(Instance(getrandom::u64()?), System(time)))
     }
 
     /// That of the process `instance`.
@@ -52,7 +54,7 @@ impl Pulse {
         self.clock.boot()
     }
 
-    /// Now, as the time of day.
+    /// Now, as the time of day in the member's cluster.
     pub fn wall(&self) -> Timestamp {
         self.clock.wall()
     }

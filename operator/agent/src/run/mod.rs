@@ -25,7 +25,7 @@ use crate::{
     clients::{self, Bearer, ClientError},
     config::{Config, Mode},
     context::{Context, Stores, Tracks},
-    fence::{self, Pulse},
+    fence::{self, MemberTime, Pulse},
     health::Health,
     identity::{Applicant, Identity, IdentityError, Keeper, LOOK, POLL},
     link::Heartbeat,
@@ -92,14 +92,15 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let shutdown = eai_runtime::shutdown::on_signal()?;
     let key = Key::load(&config.owner_key_file)?;
     let metrics = Metrics::new()?;
-    let member = clients::member(&config, &metrics.requests).await?;
+    let time = MemberTime::default();
+    let member = clients::member(&config, &metrics.requests, time.clone()).await?;
     let bearer = Bearer::default();
     let hub = match &config.hub {
         Some(hub) => clients::hub(hub, bearer.clone(), &metrics.requests)?,
         None => clients::in_cluster(&metrics.requests, "hub")?,
     };
     let health = Health::default();
-    let pulse = Arc::new(Pulse::draw()?);
+    let pulse = Arc::new(Pulse::draw(time)?);
     let mut base = Base { config, key, metrics, health, member, hub, bearer, pulse, shutdown, tasks: JoinSet::new() };
     base.serve();
     let kubernetes = base.member.apiserver_version().await?.git_version;

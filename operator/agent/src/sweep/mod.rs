@@ -13,7 +13,6 @@ mod tests;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use eai_api::names::{ASSIGNMENT_LABEL, METERING_FINALIZER};
-use eai_runtime::clock;
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{
@@ -52,7 +51,7 @@ impl Sweeper {
         loop {
             let mut wait = EVERY;
             // Also while it isn't known what the hub wants: work has its end whatever the hub says.
-            match self.orphans.end_overdue(&self.known(), clock::now()).await {
+            match self.orphans.end_overdue(&self.known(), self.context.pulse.wall()).await {
                 Ok(next) => wait = next.map_or(EVERY, |next| next.clamp(PAUSE, EVERY)),
                 Err(error) => tracing::warn!(%error, "ending work that ran too long"),
             }
@@ -91,7 +90,7 @@ impl Sweeper {
         let secrets: Api<Secret> = Api::namespaced(self.context.member.clone(), namespace);
         let old = |secret: &kube::core::PartialObjectMeta<Secret>| {
             let created = secret.metadata.creation_timestamp.as_ref().map(|time| time.0);
-            created.is_some_and(|at| clock::now().duration_since(at).unsigned_abs() > SECRETS_EVERY)
+            created.is_some_and(|at| self.context.pulse.wall().duration_since(at).unsigned_abs() > SECRETS_EVERY)
         };
         for secret in secrets.list_metadata(&ListParams::default().labels(ASSIGNMENT_LABEL)).await? {
             let name = secret.name_any();

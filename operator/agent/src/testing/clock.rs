@@ -40,7 +40,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn boot(&self) -> BootMs {
-        self.passed().map_or_else(|| System.boot(), |ms| BOOT.after(ms))
+        self.passed().map_or_else(|| System::default().boot(), |ms| BOOT.after(ms))
     }
 
     fn wall(&self) -> Timestamp {
