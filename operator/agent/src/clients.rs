@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use eai_runtime::clock::{self, ServerTime};
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 use kube::{
     Client, Config as KubeConfig,
@@ -11,10 +12,7 @@ use kube::{
 use prometheus::IntCounterVec;
 use tower::util::MapRequestLayer;
 
-use crate::{
-    config::{Config, Hub, Mode},
-    fence::MemberTime,
-};
+use crate::config::{Config, Hub, Mode};
 
 /// Why a cluster's client can't be made.
 #[derive(Debug, thiserror::Error)]
@@ -71,16 +69,21 @@ impl Bearer {
 pub fn hub(hub: &Hub, bearer: Bearer, requests: &IntCounterVec) -> Result<Client, ClientError> {
     let mut config = KubeConfig::new(hub.url.parse()?);
     config.root_cert_file.clone_from(&hub.ca_file);
-    build(config, Some(bearer), requests, ("hub", MemberTime::default()))
+    build(config, Some(bearer), requests, ("hub", clock::hub()))
 }
 
-/// A client for the cluster that this pod runs in.
-pub fn in_cluster(requests: &IntCounterVec, name: &'static str) -> Result<Client, ClientError> {
-    build(KubeConfig::incluster()?, None, requests, (name, MemberTime::default()))
+/// A client for the hub where the agent runs beside it.
+pub fn hub_beside(requests: &IntCounterVec) -> Result<Client, ClientError> {
+    build(KubeConfig::incluster()?, None, requests, ("hub", clock::hub()))
+}
+
+/// A client for the cluster that this pod runs in, a member's.
+pub fn in_cluster(requests: &IntCounterVec) -> Result<Client, ClientError> {
+    build(KubeConfig::incluster()?, None, requests, ("member", ServerTime::default()))
 }
 
 /// A client for the member's cluster, whose answers tell the `time` there.
-pub async fn member(config: &Config, requests: &IntCounterVec, time: MemberTime) -> Result<Client, ClientError> {
+pub async fn member(config: &Config, requests: &IntCounterVec, time: ServerTime) -> Result<Client, ClientError> {
     build(member_cluster(config).await?, None, requests, ("member", time))
 }
 
@@ -98,7 +101,7 @@ fn build(
     config: KubeConfig,
     bearer: Option<Bearer>,
     requests: &IntCounterVec,
-    (cluster, time): (&'static str, MemberTime),
+    (cluster, time): (&'static str, ServerTime),
 ) -> Result<Client, ClientError> {
     let requests = requests.clone();
     let layer = MapRequestLayer::new(move |mut request: Request<Body>| {

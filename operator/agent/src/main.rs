@@ -111,7 +111,7 @@ async fn dispatch(command: Command) -> ExitCode {
 }
 
 async fn clean(args: &cleanup::Args) -> Result<(), Box<dyn std::error::Error>> {
-    let member = clients::in_cluster(&metrics::Metrics::new()?.requests, "member")?;
+    let member = clients::in_cluster(&metrics::Metrics::new()?.requests)?;
     Ok(cleanup::run(args, member).await?)
 }
 

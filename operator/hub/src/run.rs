@@ -14,6 +14,7 @@ use eai_runtime::{
 };
 use kube::{
     Client,
+    client::ClientBuilder,
     runtime::events::{Recorder, Reporter},
 };
 use prometheus::Registry;
@@ -42,11 +43,17 @@ pub async fn run(cli: Cli) -> Result<(), Fatal> {
         LogFormat::Json => telemetry::Format::Json,
     });
     clock::ahead_by(cli.config.clock_ahead_seconds);
-    let client = Client::try_default().await.map_err(|error| Fatal::new("the API server's address", error))?;
+    let client = client().await.map_err(|error| Fatal::new("the API server's address", error))?;
     match cli.command {
         Some(Command::Cleanup) => cleanup::run(client, &cli.config.namespace).await,
         None => Box::pin(operate(client, cli.config)).await,
     }
+}
+
+/// A client for the hub's cluster, whose answers tell the time.
+async fn client() -> Result<Client, kube::Error> {
+    let config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
+    Ok(ClientBuilder::try_from(config)?.with_layer(&clock::hub()).build())
 }
 
 async fn operate(client: Client, config: Config) -> Result<(), Fatal> {

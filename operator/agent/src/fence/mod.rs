@@ -3,7 +3,6 @@
 //! (`work/build`).
 
 mod clock;
-mod member_time;
 mod watch;
 
 use std::sync::{Mutex, PoisonError};
@@ -13,11 +12,11 @@ use eai_core::{
     epoch::Epoch,
     fencing::{BootMs, Heartbeat, HeartbeatError, Heartbeats, Instance, Refused, Term},
 };
+use eai_runtime::clock::ServerTime;
 use k8s_openapi::jiff::Timestamp;
 
 pub use self::{
     clock::{Clock, System},
-    member_time::MemberTime,
     watch::{interrupt, watch},
 };
 
@@ -40,7 +39,7 @@ pub enum Untaken {
 
 impl Pulse {
     /// That of a process which begins now: its heartbeats are told from those of any other by a number that it draws.
-    pub fn draw(time: MemberTime) -> Result<Self, getrandom::Error> {
+    pub fn draw(time: ServerTime) -> Result<Self, getrandom::Error> {
         Ok(Self::new(Instance(getrandom::u64()?), System(time)))
     }
 

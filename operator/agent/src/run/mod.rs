@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use eai_api::Assignment;
 use eai_chain::Key;
-use eai_runtime::{clock, health, stream::Pace};
+use eai_runtime::{
+    clock::{self, ServerTime},
+    health,
+    stream::Pace,
+};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::{
@@ -25,7 +29,7 @@ use crate::{
     clients::{self, Bearer, ClientError},
     config::{Config, Mode},
     context::{Context, Stores, Tracks},
-    fence::{self, MemberTime, Pulse},
+    fence::{self, Pulse},
     health::Health,
     identity::{Applicant, Identity, IdentityError, Keeper, LOOK, POLL},
     link::Heartbeat,
@@ -92,12 +96,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let shutdown = eai_runtime::shutdown::on_signal()?;
     let key = Key::load(&config.owner_key_file)?;
     let metrics = Metrics::new()?;
-    let time = MemberTime::default();
+    let time = ServerTime::default();
     let member = clients::member(&config, &metrics.requests, time.clone()).await?;
     let bearer = Bearer::default();
     let hub = match &config.hub {
         Some(hub) => clients::hub(hub, bearer.clone(), &metrics.requests)?,
-        None => clients::in_cluster(&metrics.requests, "hub")?,
+        None => clients::hub_beside(&metrics.requests)?,
     };
     let health = Health::default();
     let pulse = Arc::new(Pulse::draw(time)?);

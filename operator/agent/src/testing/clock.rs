@@ -9,7 +9,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{BOOT, at};
-use crate::fence::{Clock, System};
+use crate::fence::Clock;
 
 /// Cheap to clone: all show the same.
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn boot(&self) -> BootMs {
-        self.passed().map_or_else(|| System::default().boot(), |ms| BOOT.after(ms))
+        self.passed().map_or_else(eai_runtime::clock::boot, |ms| BOOT.after(ms))
     }
 
     fn wall(&self) -> Timestamp {

@@ -1,7 +1,7 @@
-//! The time of day in the member's cluster: its API server says it with each answer.
+//! The time of day in a cluster: its API server says it with each answer.
 //!
-//! What is compared with that cluster's records, when a Job began or since when it has no pod, must be of the same clock.
-//! The agent may run elsewhere, or on a machine whose clock is wrong.
+//! What is compared with a cluster's records, when a Job began or since when it has no pod, must be of the same clock. Hub and
+//! agent may run on a machine whose clock is wrong, and an agent elsewhere than its member.
 
 use std::{
     sync::{
@@ -12,29 +12,26 @@ use std::{
 };
 
 use eai_core::fencing::BootMs;
-use eai_runtime::clock;
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response, header::DATE};
-use k8s_openapi::jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use tower::{Layer, Service};
 
-use super::{Clock as _, System};
+use super::{boot, machine, shifted};
 
 /// An answer that took longer says nothing of the time: it may have lain around, as when this process stood still.
 const PROMPT_MS: u64 = 2_000;
 /// Answers tell whole seconds, and take some time: by less than this clocks are equal.
 const EQUAL_MS: i64 = 1_500;
 
-/// How far the member's cluster is ahead of this process. Copies share what is known.
+/// How far a cluster is ahead of this process. Copies share what is known.
 #[derive(Clone, Debug, Default)]
-pub struct MemberTime(Arc<AtomicI64>);
+pub struct ServerTime(Arc<AtomicI64>);
 
-impl MemberTime {
-    /// The time of day in the member's cluster; this process's own until its API server has answered.
+impl ServerTime {
+    /// The time of day in that cluster; the machine's own until its API server has answered.
     pub fn now(&self) -> Timestamp {
-        let now = clock::now();
-        let ahead = SignedDuration::from_millis(self.0.load(Ordering::Relaxed));
-        now.checked_add(ahead).unwrap_or(now)
+        shifted(machine(), SignedDuration::from_millis(self.0.load(Ordering::Relaxed)))
     }
 
     /// It was asked at `sent`, and has answered by now that it is `date`.
@@ -43,7 +40,7 @@ impl MemberTime {
         if now.since(sent) > PROMPT_MS {
             return;
         }
-        let ahead = ahead_ms(self.0.load(Ordering::Relaxed), date, clock::now());
+        let ahead = ahead_ms(self.0.load(Ordering::Relaxed), date, machine());
         self.0.store(ahead, Ordering::Relaxed);
     }
 }
@@ -63,7 +60,7 @@ fn ahead_ms(before: i64, date: Timestamp, now: Timestamp) -> i64 {
 const EQUAL: u64 = EQUAL_MS.unsigned_abs();
 
 /// Has a client hear the time with each answer.
-impl<S> Layer<S> for MemberTime {
+impl<S> Layer<S> for ServerTime {
     type Service = Hearing<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -75,7 +72,7 @@ impl<S> Layer<S> for MemberTime {
 #[derive(Clone, Debug)]
 pub struct Hearing<S> {
     inner: S,
-    time: MemberTime,
+    time: ServerTime,
 }
 
 impl<S, Q, A> Service<Request<Q>> for Hearing<S>
@@ -92,13 +89,13 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let (time, sent) = (self.time.clone(), System::default().boot());
+        let (time, sent) = (self.time.clone(), boot());
         let answer = self.inner.call(request);
         answer
             .inspect(move |answer| {
                 let date = answer.as_ref().ok().and_then(|answer| answer.headers().get(DATE)?.to_str().ok());
                 if let Some(date) = date {
-                    time.heard(date, sent, System::default().boot());
+                    time.heard(date, sent, boot());
                 }
             })
             .boxed()
@@ -132,8 +129,8 @@ mod tests {
         assert_eq!(ahead_ms(0, at(-600_000), at(0)), -599_500);
     }
 
-    async fn answered(date: &'static str) -> MemberTime {
-        let time = MemberTime::default();
+    async fn answered(date: &'static str) -> ServerTime {
+        let time = ServerTime::default();
         let api = tower::service_fn(move |_: Request<()>| async move {
             Ok::<_, Infallible>(Response::builder().header(DATE, date).body(()).unwrap())
         });
@@ -147,14 +144,14 @@ mod tests {
         let off = time.now().as_second() - 1_700_000_000;
         assert!((0..=2).contains(&off), "{off}");
         let unread = answered("yesterday").await;
-        assert!((unread.now().as_second() - clock::now().as_second()).abs() <= 1);
+        assert!((unread.now().as_second() - machine().as_second()).abs() <= 1);
     }
 
     #[test]
     fn an_answer_that_lay_around_tells_nothing() {
-        let time = MemberTime::default();
+        let time = ServerTime::default();
         time.heard("Tue, 14 Nov 2023 22:13:20 GMT", BootMs(1_000), BootMs(3_001));
-        assert!((time.now().as_second() - clock::now().as_second()).abs() <= 1);
+        assert!((time.now().as_second() - machine().as_second()).abs() <= 1);
         time.heard("Tue, 14 Nov 2023 22:13:20 GMT", BootMs(1_000), BootMs(3_000));
         assert!(time.now().as_second() < 1_700_000_010);
     }
