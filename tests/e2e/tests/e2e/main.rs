@@ -9,6 +9,7 @@
 mod admission;
 mod batch;
 mod hostile;
+mod intruding;
 mod money;
 mod placing;
 mod racing;

@@ -33,7 +33,7 @@ pub struct World {
     pub contracts: Contracts,
     pub images: Images,
     /// An image with a shell, from the registry that the members allow.
-    shell: String,
+    pub shell: String,
     runtime: tokio::runtime::Runtime,
 }
 
