@@ -1,7 +1,7 @@
 //! Liveness: when the hub itself saw a member's Lease change. The member's clock is never asked.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,6 +13,7 @@ use k8s_openapi::{
     api::coordination::v1::Lease,
     jiff::{SignedDuration, Timestamp},
 };
+use tokio::sync::Notify;
 
 /// Silence after which a member gets no new work.
 pub const SILENCE: Duration = Duration::from_secs(40);
@@ -74,12 +75,15 @@ struct Beat {
 pub struct Heartbeats {
     started: Instant,
     beats: Mutex<HashMap<String, Beat>>,
+    /// Members that came back from silence, and nobody was told yet.
+    back: Mutex<BTreeSet<String>>,
+    some_back: Notify,
 }
 
 impl Heartbeats {
     /// Knows nothing yet; `now` is when this hub began to look.
     pub fn new(now: Instant) -> Self {
-        Self { started: now, beats: Mutex::new(HashMap::new()) }
+        Self { started: now, beats: Mutex::default(), back: Mutex::default(), some_back: Notify::new() }
     }
 
     fn beats(&self) -> MutexGuard<'_, HashMap<String, Beat>> {
@@ -112,7 +116,29 @@ impl Heartbeats {
         if changed {
             beat.seen = Some(now);
         }
-        changed && !was_alive
+        drop(beats);
+        let is_back = changed && !was_alive;
+        if is_back {
+            self.lock_back().insert(member.to_owned());
+            self.some_back.notify_one();
+        }
+        is_back
+    }
+
+    /// Waits until members come back from silence, or are first heard; each is told of once.
+    pub async fn heard_again(&self) -> BTreeSet<String> {
+        loop {
+            let back = std::mem::take(&mut *self.lock_back());
+            if !back.is_empty() {
+                return back;
+            }
+            self.some_back.notified().await;
+        }
+    }
+
+    fn lock_back(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // Each change is one insert or one take.
+        self.back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a member that left.

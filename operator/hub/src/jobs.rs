@@ -105,6 +105,7 @@ async fn work(
         fencing::settle_in(hub, shutdown.clone()),
         fencing::watch(hub, shutdown.clone()),
         tally::watch(hub, shutdown.clone()),
+        wake_jobs_of_who_is_heard_again(hub, &shutdown),
     );
 }
 
@@ -188,6 +189,22 @@ fn wake_jobs_that_must_go(hub: &Hub) {
         let attempt = job.status.as_ref().filter(|s| !s.phase.is_final()).and_then(|s| s.attempt.as_ref());
         if attempt.is_some_and(|attempt| must_go(&attempt.member)) {
             hub.wake(ObjectRef::from_obj(job.as_ref()));
+        }
+    }
+}
+
+/// Jobs whose member is heard again are due a grant at once: work that was suspended for want of one waits for it.
+async fn wake_jobs_of_who_is_heard_again(hub: &Hub, shutdown: &CancellationToken) {
+    loop {
+        let back = tokio::select! {
+            back = hub.ctx.heartbeats.heard_again() => back,
+            () = shutdown.cancelled() => return,
+        };
+        for job in hub.world.jobs.all() {
+            let attempt = job.status.as_ref().filter(|s| !s.phase.is_final()).and_then(|s| s.attempt.as_ref());
+            if attempt.is_some_and(|attempt| back.contains(&attempt.member)) {
+                hub.wake(ObjectRef::from_obj(job.as_ref()));
+            }
         }
     }
 }

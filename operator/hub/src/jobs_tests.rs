@@ -64,6 +64,31 @@ async fn a_job_runs_is_paid_and_leaves_nothing_behind() {
     hub.until_assigned("noted", |a| a.spec.acknowledged.finished).await;
 }
 
+#[tokio::test]
+async fn work_that_was_suspended_for_want_of_a_grant_is_lent_one_once_its_member_is_heard_again() {
+    const NODES: &str = "apis/eai.network/v1alpha1/computenodes";
+    const ASSIGNMENTS: &str = "apis/eai.network/v1alpha1/assignments";
+    let hub = Operator::new("5", BLOCK);
+    hub.enrol("home", 1);
+    let (operator, agents) = (hub.start(NO_LAG), Agents::start(&hub.api, Manner::Run(ms(60_000))));
+    hub.submit("train", spec());
+    hub.until("running", |job| phase(job) == Phase::Running).await;
+    operator.stop().await;
+    drop(agents);
+    let suspended = hub.assignments().remove(0);
+    hub.api.edit(ASSIGNMENTS, Some("cn-home"), suspended.metadata.name.as_deref().unwrap(), |object| {
+        (object["status"]["phase"], object["status"]["reason"]) = (json!("Paused"), json!("Fenced"));
+        object["status"]["running"] = json!(0);
+    });
+    hub.api.edit(NODES, None, "home", |node| node["metadata"]["annotations"]["silent"] = json!("yes"));
+    let _another = hub.start(NO_LAG);
+    sleep(ms(500)).await;
+    assert_eq!(hub.assignments()[0].spec.grant, suspended.spec.grant, "nothing is lent to whoever isn't heard");
+    hub.api.edit(NODES, None, "home", |node| node["metadata"]["annotations"] = json!({}));
+    let lent = hub.until_assigned("lent again", |a| a.spec.grant != suspended.spec.grant);
+    tokio::time::timeout(Duration::from_secs(10), lent).await.expect("it isn't left to wait for something else");
+}
+
 fn asked(name: &str, change: impl FnOnce(&mut eai_api::AIJobSpec)) -> AIJob {
     let mut job = AIJob::new(name, spec());
     job.metadata.namespace = Some("team".to_owned());
