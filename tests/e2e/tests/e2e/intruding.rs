@@ -36,8 +36,9 @@ fn burglar() -> String {
     format!(
         r#"found=
         for target in {targets}; do
-          said=$(timeout 4 wget -T 3 -q -O /dev/null "http://$target/" 2>&1) && found="$found $target"
-          case $said in *refused*|*reset*|*"server returned"*|*"bad header"*|*"error getting response"*) found="$found $target" ;; esac
+          said=$(echo | timeout 4 nc -w 3 ${{target%:*}} ${{target#*:}} 2>&1); code=$?
+          # It fails by itself after 3 s where nothing answers; a connection that stays open is ended after 4.
+          case "$code $said" in 0*|124*|143*|*refused*|*reset*) found="$found $target" ;; esac
         done
         for path in /var/run/secrets/kubernetes.io /run/containerd/containerd.sock /var/run/docker.sock /host /etc/kubernetes \
           /var/lib/kubelet /dev/kmsg /dev/mem /dev/vda /dev/sda; do
@@ -47,7 +48,6 @@ fn burglar() -> String {
         echo x > /sys/kernel/uevent_helper && found="$found sysfs"
         mount -t tmpfs none /mnt && found="$found mount"
         mknod /tmp/disk b 8 0 && found="$found mknod"
-        env | grep -i kubernetes && found="$found environment"
         echo "found:$found"; [ -z "$found" ] || exit 7"#
     )
 }
@@ -99,8 +99,14 @@ impl Enforced {
         let private = "ip daddr { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16 }";
         // Before kube-proxy gives a Service's address away for an endpoint's.
         let table = format!(
-            "table inet e2e_policy {{ set others {{ type ipv4_addr; }}\n chain from_pods {{ type filter hook prerouting priority -300;
-             ct state established accept; iifname \"cni0\" ip saddr != @others {private} drop; }} }}"
+            "table inet e2e_policy {{
+               set others {{ type ipv4_addr; }}
+               chain from_pods {{
+                 type filter hook prerouting priority -300;
+                 ct state established accept
+                 iifname \"cni0\" ip saddr != @others {private} drop
+               }}
+             }}"
         );
         nft(&["-f", "-"], Some(&table)).unwrap();
         let over = Arc::new(AtomicBool::new(false));
