@@ -16,7 +16,7 @@ pub enum Verdict {
 }
 
 /// Decides for a hub that was `asked` to have a generation, with `record` in its ConfigMap, when `chain` says who goes on.
-/// `newer`: the chain has an open lease of that very generation which the record ought to know, and doesn't.
+/// `newer`: the chain has a lease of that very generation which the record ought to know, and doesn't.
 pub fn decide(asked: u64, record: &Record, chain: Option<Tenure>, newer: bool) -> Verdict {
     let Some(chain) = chain else { return Verdict::Raise(asked.max(record.highest())) };
     if !record.is_ours(chain) {

@@ -98,7 +98,7 @@ async fn step(ctx: &Context, tenures: &dyn Tenures) -> Result<Result<Step, Super
     let (record, asked) = (records.read().await?, ctx.config.generation);
     let chain = tenures.tenure().await?;
     let verdict = match decide(asked, &record, chain, false) {
-        Verdict::Go(tenure) => decide(asked, &record, chain, is_newer_open(ctx, tenures, &record, tenure).await?),
+        Verdict::Go(tenure) => decide(asked, &record, chain, lacks_leases(ctx, tenures, &record, tenure).await?),
         other => other,
     };
     match verdict {
@@ -143,18 +143,18 @@ async fn raise(
     Ok(())
 }
 
-/// Whether the chain has an open lease of this very generation that is newer than the record and that no job knows: then
+/// Whether the chain has a lease of this very generation that is newer than the record and that a job ought to know: then
 /// this hub was restored, and nobody has said so.
-async fn is_newer_open(ctx: &Context, tenures: &dyn Tenures, record: &Record, tenure: Tenure) -> Result<bool, Trouble> {
+async fn lacks_leases(ctx: &Context, tenures: &dyn Tenures, record: &Record, tenure: Tenure) -> Result<bool, Trouble> {
     let Some(block) = record.block else { return Ok(false) };
     let mut search = Search::after(block);
     search.on(ctx, tenures, |generation| generation >= tenure.generation).await?;
-    let unknown = search.unknown(ctx).await?;
-    for lost in &unknown {
+    let signs = search.signs(ctx).await?;
+    for lost in &signs {
         let lease = lost.terms.id();
-        tracing::warn!(%lease, block = lost.block, "an open lease isn't on record: this hub was restored from a backup");
+        tracing::warn!(%lease, block = lost.block, "a lease isn't on record: this hub was restored from a backup");
     }
-    Ok(!unknown.is_empty())
+    Ok(!signs.is_empty())
 }
 
 fn draw() -> Result<Holder, getrandom::Error> {

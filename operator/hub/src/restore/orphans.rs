@@ -1,6 +1,8 @@
 //! Leases that were opened in this hub's name and that no job of it knows.
 
-use eai_chain::{LeaseState, LeaseView, Opening, SettleOutcome, Tenures, UsageRoot, Voucher, ledger::MAX_BATCH};
+use eai_chain::{
+    LeaseState, LeaseView, LedgerError, Opening, SettleOutcome, Tenures, UsageRoot, Voucher, ledger::MAX_BATCH,
+};
 use eai_core::metering::UsageMs;
 
 use super::{Trouble, known::Known};
@@ -52,12 +54,26 @@ impl Search {
         Ok(head)
     }
 
-    /// Those found that no job knows and that aren't closed. Forgets the rest. Jobs are asked for only if there is any.
-    pub async fn unknown(&mut self, ctx: &Context) -> Result<Vec<Opening>, Trouble> {
-        Ok(self.look(ctx).await?.0.into_iter().map(|unknown| unknown.opening).collect())
+    /// Those found that the record ought to know, and doesn't: open ones that no job names, since a job stays until its
+    /// lease is closed; and closed ones that were paid under a job that is there, since a job never forgets what it paid.
+    pub async fn signs(&self, ctx: &Context) -> Result<Vec<Opening>, Trouble> {
+        let mut signs = Vec::new();
+        if self.found.is_empty() {
+            return Ok(signs);
+        }
+        let known = Known::read(&ctx.client).await?;
+        for opening in self.found.iter().filter(|opening| !known.has(opening.terms.id())) {
+            let view = stands(ctx, opening).await?;
+            let paid = !view.paid.is_zero() && known.job(opening.terms.job).is_some();
+            if view.state != LeaseState::Closed || paid {
+                signs.push(opening.clone());
+            }
+        }
+        Ok(signs)
     }
 
-    /// The same, with where they stand, and what the jobs know.
+    /// Those found that no job knows and that aren't closed, with where they stand, and what the jobs know. Forgets the
+    /// rest. Jobs are asked for only if there is any.
     pub async fn look(&mut self, ctx: &Context) -> Result<(Vec<Unknown>, Known), Trouble> {
         if self.found.is_empty() {
             return Ok((Vec::new(), Known::default()));
@@ -66,16 +82,20 @@ impl Search {
         self.found.retain(|opening| !known.has(opening.terms.id()));
         let mut unknown = Vec::new();
         for opening in &self.found {
-            match ctx.ledger.lease(opening.terms.id()).await? {
-                Some(view) if view.state != LeaseState::Closed => {
-                    unknown.push(Unknown { opening: opening.clone(), view });
-                }
-                _ => {}
+            let view = stands(ctx, opening).await?;
+            if view.state != LeaseState::Closed {
+                unknown.push(Unknown { opening: opening.clone(), view });
             }
         }
         self.found = unknown.iter().map(|unknown| unknown.opening.clone()).collect();
         Ok((unknown, known))
     }
+}
+
+/// Where a lease stands that was opened. A node that is behind must not make us forget it.
+async fn stands(ctx: &Context, opening: &Opening) -> Result<LeaseView, Trouble> {
+    let view = ctx.ledger.lease(opening.terms.id()).await?;
+    Ok(view.ok_or_else(|| LedgerError::Unreachable("its answers are of different blocks".to_owned()))?)
 }
 
 /// Closes leases at what had settled. One whose payer or provider is closing it is left to them: there may be a claim on

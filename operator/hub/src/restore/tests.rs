@@ -270,6 +270,24 @@ async fn a_restored_hub_that_nobody_told_raises_by_an_open_lease_that_it_lost() 
 }
 
 #[tokio::test]
+async fn so_does_one_whose_job_has_forgotten_what_it_paid() {
+    let world = World::new();
+    world.take(1).await.unwrap();
+    for name in ["unpaid", "paid"] {
+        world.0.submit(name, spec());
+    }
+    let jobs: Vec<eai_api::AIJob> = world.0.api.all(JOBS);
+    let [one, other] = [0, 1].map(|number: usize| jobs[number].metadata.uid.clone().unwrap());
+    a_block().await;
+    let unpaid = world.chain().lose(&one, 1, eai("1"), Amount::ZERO);
+    world.chain().set_state(unpaid, LeaseState::Closed);
+    assert_eq!(world.take(1).await.unwrap().generation, 1, "a job may forget attempts that were never paid");
+    let paid = world.chain().lose(&other, 1, eai("1"), eai("0.5"));
+    world.chain().set_state(paid, LeaseState::Closed);
+    assert_eq!(world.take(1).await.unwrap().generation, 2);
+}
+
+#[tokio::test]
 async fn leases_that_are_known_closed_older_or_of_a_former_generation_are_no_sign_of_a_restore() {
     let world = World::new();
     world.chain().lose("opened before", 1, eai("1"), Amount::ZERO);
@@ -280,7 +298,7 @@ async fn leases_that_are_known_closed_older_or_of_a_former_generation_are_no_sig
     world.job_with("live", live, false);
     let past = world.chain().lose("past", 1, eai("1"), Amount::ZERO);
     world.job_with("past", past, true);
-    let closed = world.chain().lose("closed", 1, eai("1"), Amount::ZERO);
+    let closed = world.chain().lose("its job is gone", 1, eai("1"), eai("0.5"));
     world.chain().set_state(closed, LeaseState::Closed);
     world.chain().lose("former", 0, eai("1"), Amount::ZERO);
     assert_eq!(world.take(1).await.unwrap(), first);
