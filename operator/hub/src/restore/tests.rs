@@ -284,6 +284,7 @@ async fn what_is_newer_than_the_backup_is_closed_at_what_had_settled_and_reporte
     world.restore(&backup);
     a_block().await;
     let second = world.take(2).await.unwrap();
+    let own = world.chain().lose("of this very generation", 2, eai("5"), Amount::ZERO);
     world.lead(second).await.unwrap();
 
     let at = |lease| world.chain().lease(lease);
@@ -292,7 +293,8 @@ async fn what_is_newer_than_the_backup_is_closed_at_what_had_settled_and_reporte
     assert_eq!(at(unpaid).await.unwrap().unwrap().refunded, eai("2"));
     assert_eq!(at(closing).await.unwrap().unwrap().state, LeaseState::Closing, "its parties are closing it");
     assert_eq!(at(known).await.unwrap().unwrap().state, LeaseState::Open, "its job sees to it");
-    let spent = ["0.0001", "3", "4"].map(eai).into_iter().fold(Amount::ZERO, Amount::saturating_add);
+    assert_eq!(at(own).await.unwrap().unwrap().state, LeaseState::Open, "it was opened after the restore");
+    let spent = ["0.0001", "3", "4", "5"].map(eai).into_iter().fold(Amount::ZERO, Amount::saturating_add);
     assert_eq!(world.chain().free(), free.saturating_sub(spent), "the rest is free again at once");
 
     let tables = world.map(RESTORES).unwrap();

@@ -95,10 +95,10 @@ fn a_restored_hub_stops_refunds_and_reports_what_its_backup_does_not_know() {
     let before = tenure();
 
     // The backup knows of two jobs that run.
-    let kept = w.submit(&vendor, "kept", 60, &home);
-    let ended = w.submit(&vendor, "ended", 15, &home);
-    w.reach(&kept, "Running", START);
+    let kept = w.submit(&vendor, "kept", 120, &home);
+    let ended = w.submit(&vendor, "ended", 40, &home);
     let first = w.reach(&ended, "Running", START)["status"]["attempt"].clone();
+    w.reach(&kept, "Running", START);
     let backup = w.stage.dir.join("restoring-etcd");
     let _ = std::fs::remove_dir_all(&backup);
     testbed.save_etcd(ClusterName::Hub, &backup).unwrap();
