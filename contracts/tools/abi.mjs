@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { ROOT } from "./bin.mjs";
 
 const CONTRACTS = [
-  ...["EAIToken", "Escrow", "NodeRegistry", "EmissionController", "Disputes", "FoundationTimelock", "Guardrail"],
+  ...["EAIToken", "Escrow", "HubRegistry", "NodeRegistry", "EmissionController", "Disputes", "FoundationTimelock", "Guardrail"],
   ...["MiningPools", "MiningPool", "RaceBonds", "VendorTokenFactory", "VendorToken", "Catalog", "DataRegistry"],
 ];
 /** JSON with an entry of a list on each line, so that a difference shows what changed. */

@@ -116,6 +116,7 @@ async function main() {
     chainId,
     token: values.token,
     escrow: values.escrow,
+    hubRegistry: values.hubRegistry,
     closingWindow: config.closingWindow,
     deployer,
     block: found[0].block,
@@ -125,7 +126,7 @@ async function main() {
     ...(config.policy && { policy: { ...placed, ...config.policy } }),
   };
   writeFileSync(out, `${JSON.stringify(book, null, 2)}\n`, { flag: "wx" });
-  console.log(`deployed: token ${book.token}, escrow ${book.escrow}; written to ${out}`);
+  console.log(`deployed: token ${book.token}, escrow ${book.escrow}, hubRegistry ${book.hubRegistry}; written to ${out}`);
 }
 
 main().catch((error) => {

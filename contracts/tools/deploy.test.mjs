@@ -51,7 +51,7 @@ await withChain(["--block-time", "2"], async ({ rpc, file, tool, work }) => {
   assert.equal(await balance(book.token, OTHER), 1n);
   const logs = await rpc("eth_getLogs", [{ address: book.token, fromBlock: "0x0" }]);
   assert.equal(Number(logs[0].blockNumber), book.block, "block is where the token's first event lies");
-  for (const name of ["token", "escrow"]) {
+  for (const name of ["token", "escrow", "hubRegistry"]) {
     const { codeHash } = await rpc("eth_getProof", [book[name], [], "latest"]);
     assert.equal(book.codehashes[name], codeHash, `${name}'s codehash`);
     const { contractAddress } = await rpc("eth_getTransactionReceipt", [book.transactions[name]]);

@@ -19,6 +19,7 @@ import { fail, isAddress, isDecimal, ZERO } from "./chain.mjs";
 export const DEPLOYMENT = [
   { name: "token", contract: "EAIToken" },
   { name: "escrow", contract: "Escrow", least: { closingWindow: 72 * 3600 } },
+  { name: "hubRegistry", contract: "HubRegistry" },
   {
     ...{ name: "timelock", contract: "FoundationTimelock", policy: true },
     named: { delay: "timelockDelay" },

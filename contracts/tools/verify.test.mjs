@@ -81,6 +81,8 @@ await withFreshBuild((BUILD) =>
     await red("another deployment's escrow", other({ escrow: plain.escrow }), /escrow: CLOSING_WINDOW is 300000, by the book 259200/, /emission: its constructor refuses/);
     const swapped = otherPolicy({ registry: policy.disputes, disputes: policy.registry });
     await red("two that are swapped", swapped, /registry: the code at/, /emission: REGISTRY is/);
+    await red("another hub registry", other({ hubRegistry: OTHER }), /hubRegistry: there is no contract at/);
+    await red("no hub registry", other({ hubRegistry: undefined }), /BOOK: hubRegistry is not an address/);
     await red("no address", otherPolicy({ guardrail: undefined }), /BOOK: policy\.guardrail is not an address/);
     await red("another chain", other({ chainId: 1 }), /chain: it is 31337, by the book 1/);
 

@@ -45,6 +45,8 @@ echo "values that are refused, each with its path"
 refuses "/image/repository" eai-hub ""
 refuses "/chain/id'?: minimum" eai-hub ""
 refuses "/chain/escrow" eai-hub demo-values --set chain.escrow=0x12
+refuses "/chain/hubRegistry" eai-hub demo-values --set chain.hubRegistry=0x12
+refuses "/chain/firstBlock" eai-hub demo-values --set chain.firstBlock=-1
 refuses "/hub/id" eai-hub demo-values --set hub.id=abc
 refuses "/hub/generation" eai-hub demo-values --set hub.generation=0
 refuses "/hub/key/value" eai-hub demo-values --set hub.key.value=secret
@@ -100,6 +102,9 @@ done
 has "the API's key is from hub.key.existingSecret" eai-hub full-values 'secretName: my-hub-key'
 hasnt "no key is rendered beside it" eai-hub full-values 'name: eai-hub-key$'
 has "a RPC URL can come from a Secret" eai-hub full-values 'secretKeyRef: \{name: rpc, key: url\}'
+has "the hub's generation stands on chain on demand" eai-hub full-values 'value: "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"'
+has "the first block is a whole number" eai-hub full-values 'value: "12345678"'
+hasnt "and is asked of nobody otherwise" eai-hub demo-values 'EAI_HUB_REGISTRY'
 has "one replica has no disruption budget" eai-hub demo-values 'replicas: 1'
 hasnt "one replica has no disruption budget" eai-hub demo-values 'kind: PodDisruptionBudget'
 has "two replicas have one" eai-hub full-values 'kind: PodDisruptionBudget'

@@ -249,7 +249,7 @@ for group in "" $masters; do
   mayNot hub "let an agent mint any token$p" "attempting to grant|rules that eai-hub's chart lists" "$hub" $group replace $dry -f "$(role $a agent '{apiGroups: [""], resources: [serviceaccounts/token], verbs: [create]}')"
   mayNot hub "make a ClusterRoleBinding$p" "$rbac|not among what the hub does" "$hub" $group create clusterrolebinding rights-x --clusterrole=cluster-admin --user=x $dry
   mayNot hub "delete a ClusterRole$p" "but to delete a used invite" "$hub" $group delete clusterrole eai-vendor $dry
-  mayNot hub "write another ConfigMap$p" "ConfigMap $system/eai-hub-info, no other" "$hub" $group -n "$system" create configmap other $dry
+  mayNot hub "write another ConfigMap$p" "ConfigMaps $system/eai-hub-info and eai-restores, no other" "$hub" $group -n "$system" create configmap other $dry
   mayNot hub "write another's Lease$p" "no other|$rbac" "$hub" $group create $dry -f "$(file <<<"{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {namespace: kube-system, name: kube-scheduler}}")"
   mayNot hub "run a pod$p" "$rbac|not among what the hub does" "$hub" $group -n $a run x --image=x $dry
   mayNot hub "change an AIJob's spec$p" "spec: an AIJob's is the vendor's" "$hub" $group -n rights-v patch aijob job $dry --type=merge -p '{"spec":{"budget":"1000"}}'
@@ -271,6 +271,7 @@ may hub "write an AIJob's status" "$hub" -n rights-v patch aijob job --subresour
 may hub "put its finalizer on a ComputeNode" "$hub" patch computenode rights-a $dry --type=merge -p '{"metadata":{"finalizers":["eai.network/member"]}}'
 may hub "delete a used invite" "$hub" delete clusterrole eai-invite-rights-a $dry
 may hub "write eai-hub-info" "$hub" apply --server-side --force-conflicts $dry -f "$(file <<<"{apiVersion: v1, kind: ConfigMap, metadata: {namespace: $system, name: eai-hub-info}, data: {x: text}}")"
+may hub "report what a restore lost" "$hub" create $dry -f "$(file <<<"{apiVersion: v1, kind: ConfigMap, metadata: {namespace: $system, name: eai-restores}, data: {x: text}}")"
 may hub "see reports and heartbeats" "$hub" get memberreports,leases -A
 may hub "tell an event" "$hub" create $dry -f "$(file <<<"{apiVersion: events.k8s.io/v1, kind: Event, metadata: {namespace: rights-v, name: x.1}, eventTime: '2026-01-01T00:00:00.000000Z', type: Normal, reason: X, action: X, note: x, reportingController: eai, reportingInstance: eai, regarding: {kind: AIJob, namespace: rights-v, name: job}}")"
 k "$hub" auth can-i create subjectaccessreviews.authorization.k8s.io 2>/dev/null | grep -q yes && pass || fail "the hub may ask for SubjectAccessReviews"

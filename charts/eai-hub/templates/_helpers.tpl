@@ -59,6 +59,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.chain.escrow | quote }}
 - name: EAI_TOKEN
   value: {{ .Values.chain.token | quote }}
+{{- with .Values.chain.hubRegistry }}
+- name: EAI_HUB_REGISTRY
+  value: {{ . | quote }}
+{{- end }}
+- name: EAI_FIRST_BLOCK
+  value: {{ .Values.chain.firstBlock | int64 | quote }}
 - name: EAI_HUB_KEY_FILE
   value: /etc/eai/hub-key/key
 - name: EAI_HUB_ID

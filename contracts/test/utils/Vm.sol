@@ -20,6 +20,7 @@ interface Vm {
     function getNonce(address account) external view returns (uint64);
     function etch(address target, bytes calldata code) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
+    function store(address target, bytes32 slot, bytes32 value) external;
 
     function getCode(string calldata artifact) external view returns (bytes memory);
 

@@ -58,6 +58,10 @@ impl EscrowLedger {
         &self.reader
     }
 
+    pub(crate) const fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
     /// A lease that was opened before: by a call whose answer was lost, say.
     async fn opened_before(&self, lease: LeaseId) -> Result<OpenOutcome, LedgerError> {
         match self.reader.lease(lease).await? {

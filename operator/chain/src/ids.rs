@@ -90,6 +90,10 @@ id! {
     UsageRoot
 }
 id! {
+    /// A word that a hub drew at random, by which it knows its own entry in the hubs' registry.
+    Holder
+}
+id! {
     /// A transaction.
     TxHash
 }

@@ -21,6 +21,7 @@ pub mod lease;
 pub mod ledger;
 pub mod reader;
 pub mod refusal;
+pub mod tenure;
 
 mod bindings;
 mod convert;
@@ -34,7 +35,7 @@ pub use eip712::{Domain, SignedVoucher, Voucher, sign_offer, verify_offer};
 pub use endpoint::{Endpoint, Settings};
 pub use error::LedgerError;
 pub use escrow_ledger::EscrowLedger;
-pub use ids::{HubId, JobId, LeaseId, NamespaceId, TxHash, UsageRoot};
+pub use ids::{Holder, HubId, JobId, LeaseId, NamespaceId, TxHash, UsageRoot};
 pub use key::{Key, KeyError};
 pub use lease::{
     Authorization, Head, LeaseState, LeaseTerms, LeaseView, OpenOutcome, OpenRequest, Opened, SettleOutcome, Settled,
@@ -43,3 +44,4 @@ pub use lease::{
 pub use ledger::Ledger;
 pub use reader::{Earning, Grant, Opening, Reader};
 pub use refusal::Refusal;
+pub use tenure::{HubRegistry, Tenure, Tenures};

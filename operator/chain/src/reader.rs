@@ -197,11 +197,14 @@ impl Reader {
     pub async fn opening(&self, lease: LeaseId) -> Result<Option<Opening>, LedgerError> {
         let filter = Filter::new().event_signature(IEscrow::LeaseOpened::SIGNATURE_HASH).topic1(B256::from(lease));
         let logs = self.rpc.logs(filter).await?;
-        let Some(log) = logs.first() else { return Ok(None) };
-        let event = decode::<IEscrow::LeaseOpened>(log)?;
-        let (tx, block) = place(log)?;
-        let terms = LeaseTerms::from_sol(&event.terms)?;
-        Ok(Some(Opening { terms, hold: convert::amount(event.hold)?, tx, block }))
+        logs.first().map(Opening::from_log).transpose()
+    }
+
+    /// Every lease that was opened in the blocks `first` to `last`, whoever the hub, oldest first. Ask for a few thousand
+    /// blocks at a time.
+    pub async fn openings(&self, first: u64, last: u64) -> Result<Vec<Opening>, LedgerError> {
+        let filter = Filter::new().event_signature(IEscrow::LeaseOpened::SIGNATURE_HASH);
+        self.rpc.logs_in(filter, first, last).await?.iter().map(Opening::from_log).collect()
     }
 
     /// The transaction that closed the lease; `None` if none did, or if the node keeps no events from then.
@@ -214,6 +217,15 @@ impl Reader {
     pub async fn earnings(&self, provider: Address) -> Result<Vec<Earning>, LedgerError> {
         let filter = Filter::new().event_signature(IEscrow::Settled::SIGNATURE_HASH).topic2(word(provider));
         self.rpc.logs(filter).await?.iter().map(Earning::from_log).collect()
+    }
+}
+
+impl Opening {
+    fn from_log(log: &Log) -> Result<Self, LedgerError> {
+        let event = decode::<IEscrow::LeaseOpened>(log)?;
+        let (tx, block) = place(log)?;
+        let terms = LeaseTerms::from_sol(&event.terms)?;
+        Ok(Self { terms, hold: convert::amount(event.hold)?, tx, block })
     }
 }
 

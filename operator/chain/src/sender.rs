@@ -24,6 +24,7 @@ use alloy::{
     rpc::types::TransactionReceipt,
     signers::SignerSync as _,
 };
+use eai_core::address::Address;
 use tokio::sync::{Mutex, RwLock, RwLockWriteGuard};
 use tracing::debug;
 
@@ -84,19 +85,29 @@ impl Sender {
     /// Sends a call of the Escrow that is right in any state, with at least `least_gas` allowed, and waits until it is
     /// confirmed.
     pub async fn send(&self, input: Vec<u8>, least_gas: u64) -> Result<TransactionReceipt, LedgerError> {
+        self.send_to(self.rpc.endpoint().escrow, input, least_gas).await
+    }
+
+    /// The same for a call of the contract at `to`.
+    pub async fn send_to(
+        &self,
+        to: Address,
+        input: Vec<u8>,
+        least_gas: u64,
+    ) -> Result<TransactionReceipt, LedgerError> {
         let input = Bytes::from(input);
         for _ in 0..ATTEMPTS {
-            if let Sent::Confirmed(receipt) = self.try_send(input.clone(), least_gas).await? {
+            if let Sent::Confirmed(receipt) = self.try_send(to, input.clone(), least_gas).await? {
                 return Ok(*receipt);
             }
         }
         Err(LedgerError::KeyShared(self.key.address()))
     }
 
-    async fn try_send(&self, input: Bytes, least_gas: u64) -> Result<Sent, LedgerError> {
+    async fn try_send(&self, to: Address, input: Bytes, least_gas: u64) -> Result<Sent, LedgerError> {
         let _shared = self.lanes.read().await;
         self.rpc.ready().await?;
-        let draft = self.draft(input, least_gas).await?;
+        let draft = self.draft(to, input, least_gas).await?;
         let (pending, _live) = {
             let _alone = self.submitting.lock().await;
             let nonce = self.live.next(self.rpc.nonce(self.key.address()).await?);
@@ -116,14 +127,14 @@ impl Sender {
     }
 
     /// The transaction, all but its nonce and fees. Fails with the contract's reason if the call would revert.
-    async fn draft(&self, input: Bytes, least_gas: u64) -> Result<TxEip1559, LedgerError> {
+    async fn draft(&self, to: Address, input: Bytes, least_gas: u64) -> Result<TxEip1559, LedgerError> {
         let endpoint = self.rpc.endpoint();
-        let estimate = self.rpc.estimate_gas(self.key.address(), endpoint.escrow, input.clone()).await?;
+        let estimate = self.rpc.estimate_gas(self.key.address(), to, input.clone()).await?;
         Ok(TxEip1559 {
             chain_id: endpoint.chain_id,
             // What the call costs changes with the state until it is mined; unused gas costs nothing.
             gas_limit: estimate.max((estimate + estimate / 4).max(least_gas).min(MOST_GAS)),
-            to: TxKind::Call(convert::to_address(endpoint.escrow)),
+            to: TxKind::Call(convert::to_address(to)),
             input,
             ..Default::default()
         })
@@ -157,9 +168,9 @@ impl Sender {
     }
 
     async fn finish(&self, pending: Pending) -> Result<Sent, LedgerError> {
-        let input = pending.input().clone();
+        let (to, input) = pending.call();
         match pending.wait(self).await? {
-            Sent::Confirmed(receipt) if !receipt.status() => Err(self.failure(&receipt, input).await),
+            Sent::Confirmed(receipt) if !receipt.status() => Err(self.failure(&receipt, to, input).await),
             sent => Ok(sent),
         }
     }
@@ -173,10 +184,12 @@ impl Sender {
     }
 
     /// Why a mined transaction failed, as far as playing it again tells.
-    async fn failure(&self, receipt: &TransactionReceipt, input: Bytes) -> LedgerError {
-        let replayed = match receipt.block_number {
-            Some(block) => self.rpc.replay(self.key.address(), self.rpc.endpoint().escrow, input, block).await,
-            None => None,
+    async fn failure(&self, receipt: &TransactionReceipt, to: TxKind, input: Bytes) -> LedgerError {
+        let replayed = match (receipt.block_number, to.to()) {
+            (Some(block), Some(to)) => {
+                self.rpc.replay(self.key.address(), convert::from_address(*to), input, block).await
+            }
+            _ => None,
         };
         let hash = receipt.transaction_hash;
         replayed
@@ -192,7 +205,8 @@ impl Turn<'_> {
 
     /// Sends a call of the Escrow, with at least `least_gas` allowed, and waits until it is confirmed.
     pub async fn send(self, input: Bytes, least_gas: u64) -> Result<Sent, LedgerError> {
-        let draft = self.sender.draft(input, least_gas).await?;
+        let to = self.sender.rpc.endpoint().escrow;
+        let draft = self.sender.draft(to, input, least_gas).await?;
         match self.sender.submit(TxEip1559 { nonce: self.nonce, ..draft }).await? {
             Some(pending) => self.sender.finish(pending).await,
             None => Ok(Sent::Superseded),

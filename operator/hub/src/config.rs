@@ -45,13 +45,21 @@ pub struct Config {
     /// The EAI token.
     #[arg(long, env = "EAI_TOKEN", global = true)]
     pub token: Option<Address>,
+    /// The contract `HubRegistry`, where the hub's generation stands. Without it the chain isn't asked, and a restored hub
+    /// must be told its generation.
+    #[arg(long, env = "EAI_HUB_REGISTRY", global = true)]
+    pub hub_registry: Option<Address>,
+    /// The block in which the Escrow was deployed: searches for past leases begin there.
+    #[arg(long, env = "EAI_FIRST_BLOCK", default_value_t = 0, global = true)]
+    pub first_block: u64,
     /// File with the hub's secp256k1 key in hexadecimal.
     #[arg(long, env = "EAI_HUB_KEY_FILE", default_value = "/etc/eai/hub-key/key", global = true)]
     pub hub_key_file: PathBuf,
     /// This hub's id (0x and 64 hexadecimal digits); the hash of the kube-system namespace's UID if empty.
     #[arg(long, env = "EAI_HUB_ID", default_value = "", global = true)]
     pub hub_id: String,
-    /// The hub's generation: raised whenever the hub is restored from a backup.
+    /// The hub's generation: raised whenever the hub is restored from a backup. With a `HubRegistry` the chain's counts,
+    /// if that is higher: see docs/restore.md.
     #[arg(long, env = "EAI_GENERATION", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), global = true)]
     pub generation: u64,
     /// Where logs and outputs are kept.

@@ -20,6 +20,7 @@ mod jobs;
 mod jobs_tests;
 mod metrics;
 mod placement;
+pub mod restore;
 pub mod run;
 mod settle;
 mod tally;

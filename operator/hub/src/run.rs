@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eai_chain::{EscrowLedger, Key, endpoint::Endpoint};
+use eai_chain::{EscrowLedger, HubRegistry, Key, Tenure, Tenures, endpoint::Endpoint};
 use eai_runtime::{
     clock,
     health::{self, Readiness},
@@ -28,6 +28,7 @@ use crate::{
     jobs,
     metrics::Metrics,
     placement::Quotes,
+    restore,
 };
 
 /// How often the chain is asked whether a transaction is in a block.
@@ -62,8 +63,11 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
     let metrics = Metrics::new(&registry).map_err(|error| Fatal::new("metrics", error))?;
     let identity = identity();
     let reporter = Reporter { controller: "eai-operator".to_owned(), instance: Some(identity.clone()) };
+    let ledger = Arc::new(ledger(&config)?);
+    let registry_at = config.hub_registry;
     let ctx = Context {
-        ledger: Arc::new(ledger(&config)?),
+        tenures: registry_at.map(|at| Arc::new(HubRegistry::new(ledger.clone(), at)) as Arc<dyn Tenures>),
+        ledger,
         recorder: Recorder::new(client.clone(), reporter),
         client,
         fencing: config.fencing(),
@@ -105,10 +109,31 @@ async fn lead(ctx: &Context, metrics: Metrics, identity: &str, shutdown: Cancell
     } else {
         shutdown.child_token()
     };
+    let ctx = ctx.with_shutdown(leading.clone());
+    let Some((config, tenure)) = tenure(&ctx, &leading).await? else { return lost(&shutdown) };
     // Whoever leads counts silence from when it began to.
     let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
-    let ctx: Shared = Arc::new(Context { heartbeats, tallies: Arc::default(), ..ctx.with_shutdown(leading.clone()) });
-    futures::try_join!(compute_node::run(ctx.clone()), jobs::run(ctx, metrics))?;
+    let ctx: Shared = Arc::new(Context { heartbeats, tallies: Arc::default(), config, ..ctx });
+    let watching = async {
+        match ctx.tenures.clone().zip(tenure) {
+            Some((tenures, tenure)) => restore::watch(ctx.clone(), tenures, tenure).await,
+            None => Ok(()),
+        }
+    };
+    futures::try_join!(compute_node::run(ctx.clone()), jobs::run(ctx.clone(), metrics), watching)?;
+    lost(&shutdown)
+}
+
+/// What this replica leads as: with the generation that the chain says, where that is asked. `None` if it leads no more.
+async fn tenure(ctx: &Context, leading: &CancellationToken) -> Result<Option<(Config, Option<Tenure>)>, Fatal> {
+    let config = ctx.config.clone();
+    let Some(tenures) = &ctx.tenures else { return Ok(Some((config, None))) };
+    let taken = restore::take(ctx, tenures, leading).await?;
+    Ok(taken.map(|tenure| (Config { generation: tenure.generation, ..config }, Some(tenure))))
+}
+
+/// The end of leading: in order, or not.
+fn lost(shutdown: &CancellationToken) -> Result<(), Fatal> {
     if shutdown.is_cancelled() { Ok(()) } else { Err(Fatal::new("leading", "the leader lease was lost")) }
 }
 
@@ -122,6 +147,7 @@ fn ledger(config: &Config) -> Result<EscrowLedger, Fatal> {
     let mut endpoint = Endpoint::new(&config.rpc_url, config.chain_id, escrow);
     // Somebody waits for each lease; a look at the receipt is cheap.
     endpoint.settings.poll = RECEIPT_POLL;
+    endpoint.settings.first_block = config.first_block;
     EscrowLedger::new(endpoint, key).map_err(|error| Fatal::new(part, error))
 }
 

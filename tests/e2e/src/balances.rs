@@ -1,6 +1,9 @@
 //! What the chain says everybody has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use alloy::{
     primitives::Address as Account,
@@ -9,7 +12,7 @@ use alloy::{
     sol,
     sol_types::SolEvent as _,
 };
-use eai_chain::{Endpoint, Reader};
+use eai_chain::{Endpoint, EscrowLedger, HubRegistry, Key, Reader, Tenure, Tenures as _};
 use eai_core::address::Address;
 use serde::{Deserialize, Serialize};
 
@@ -34,12 +37,24 @@ pub struct Contracts {
     pub token: Address,
     /// Escrow.
     pub escrow: Address,
+    /// `HubRegistry`, where the deployment has it.
+    #[serde(default)]
+    pub hub_registry: Option<Address>,
 }
 
 impl Contracts {
     /// The chain, to read.
     pub fn reader(&self) -> Result<Reader> {
         Reader::new(self.endpoint()).map_err(|error| Error::unexpected("the chain", error))
+    }
+
+    /// What the chain says of the generation of the hub with this key; `None` where there is no registry, or no entry.
+    pub async fn tenure(&self, hub_key: &str) -> Result<Option<Tenure>> {
+        let bad = |error: eai_chain::LedgerError| Error::unexpected("the chain", error);
+        let Some(at) = self.hub_registry else { return Ok(None) };
+        let key = Key::parse(hub_key).map_err(|error| Error::unexpected("the hub's key", error))?;
+        let ledger = EscrowLedger::new(self.endpoint(), key).map_err(bad)?;
+        HubRegistry::new(Arc::new(ledger), at).tenure().await.map_err(bad)
     }
 
     /// The chain, to connect to.

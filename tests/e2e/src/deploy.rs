@@ -91,6 +91,7 @@ fn address_book(stage: &Stage) -> Result<Contracts> {
         chain_id: stage.chain_id,
         token: address("token")?,
         escrow: address("escrow")?,
+        hub_registry: address("hubRegistry").ok(),
     })
 }
 
@@ -107,16 +108,18 @@ pub async fn forget_another_chain(stage: &Stage) -> Result<()> {
 /// Installs the CRDs and the hub with helm and waits until it serves.
 pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> {
     let hub = &stage.hub;
+    let registry = contracts.hub_registry.map(|at| at.to_string()).unwrap_or_default();
     let chart = |name: &str| stage.repository.join("charts").join(name).display().to_string();
     hub.helm(&["upgrade", "--install", "eai-crds", &chart("eai-crds"), "-n", HUB_NAMESPACE, "--create-namespace"])?;
     let values = json!({
         "image": image_values(&images.operator),
-        "hub": {"key": {"value": stage.people.hub.key.trim_start_matches("0x")}},
+        "hub": {"key": {"value": stage.people.hub.key.trim_start_matches("0x")}, "generation": generation(stage, contracts)?},
         "chain": {
             "id": contracts.chain_id,
             "rpcUrl": contracts.rpc,
             "escrow": contracts.escrow.to_string(),
             "token": contracts.token.to_string(),
+            "hubRegistry": registry,
         },
         "agent": {"image": images.agent},
         "artifacts": {"persistence": {"storageClass": "-", "size": "5Gi", "retain": false}},
@@ -138,6 +141,24 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
     ])?;
     hub.kubectl(&["wait", "--for=condition=Available", "apiservice/v1alpha1.artifacts.eai.network", "--timeout=60s"])?;
     Ok(())
+}
+
+/// The generation that the hub must be given: one that was uninstalled and is installed again has lost its record, and
+/// goes on by its admin's word alone.
+fn generation(stage: &Stage, contracts: &Contracts) -> Result<u64> {
+    let info = ["configmap", "eai-hub-info", "-n", HUB_NAMESPACE, "--ignore-not-found", "-o", "name"];
+    if !stage.hub.kubectl(&[&["get"], &info[..]].concat())?.trim().is_empty() {
+        return Ok(1);
+    }
+    let ask = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::unexpected("a runtime", error))?;
+        runtime.block_on(contracts.tenure(&stage.people.hub.key))
+    };
+    // On a thread of its own: the caller may be within a runtime.
+    let asked = std::thread::scope(|scope| scope.spawn(ask).join());
+    let tenure = asked.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    Ok(tenure.map_or(1, |tenure| tenure.generation + 1))
 }
 
 /// Writes a chart's values, which may hold keys.

@@ -98,6 +98,20 @@ enum Command {
         /// hub, cloud or home.
         cluster: ClusterName,
     },
+    /// Saves all objects of a cluster in a folder.
+    Save {
+        /// hub, cloud or home.
+        cluster: ClusterName,
+        /// The folder, which must not exist.
+        to: PathBuf,
+    },
+    /// Puts back what was saved of a cluster, as after a restore from a backup.
+    Restore {
+        /// hub, cloud or home.
+        cluster: ClusterName,
+        /// The folder.
+        from: PathBuf,
+    },
     /// Stops a service's process where it stands.
     Stop(ServiceArgs),
     /// Lets a stopped service go on.
@@ -155,6 +169,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Times { cluster } => print(&format!("{}\n", json!(attach()?.container_runs(cluster)?)))?,
         Command::Cut { cluster } => attach()?.cut(cluster)?,
         Command::Mend { cluster } => attach()?.mend(cluster)?,
+        Command::Save { cluster, to } => attach()?.save_etcd(cluster, &to)?,
+        Command::Restore { cluster, from } => attach()?.restore_etcd(cluster, &from)?,
         Command::Stop(service) => attach()?.stop(service.service()?)?,
         Command::Cont(service) => attach()?.cont(service.service()?)?,
         Command::Kill(service) => attach()?.kill(service.service()?)?,

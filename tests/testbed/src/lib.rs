@@ -14,6 +14,7 @@ mod config;
 mod dirs;
 mod down;
 mod error;
+mod etcd;
 mod mounts;
 mod names;
 mod net;

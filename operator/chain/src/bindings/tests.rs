@@ -1,4 +1,4 @@
-//! The bindings against the contract as built: `contracts/abi/Escrow.json`.
+//! The bindings against the contracts as built: `contracts/abi`.
 #![allow(clippy::unwrap_used, clippy::pedantic)]
 
 use std::collections::BTreeSet;
@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use alloy::{primitives::keccak256, sol_types::SolInterface as _};
 use serde_json::Value;
 
-use super::IEscrow::{IEscrowCalls, IEscrowErrors, IEscrowEvents};
+use super::{
+    IEscrow::{IEscrowCalls, IEscrowErrors, IEscrowEvents},
+    IHubRegistry::{IHubRegistryCalls, IHubRegistryErrors, IHubRegistryEvents},
+};
 use crate::refusal::Refusal;
 
 /// What the built contract has besides its interface: OpenZeppelin's own.
@@ -19,7 +22,11 @@ const BESIDES: [&str; 5] = [
 ];
 
 fn entries(kind: &str) -> Vec<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/abi/Escrow.json");
+    entries_of("Escrow", kind)
+}
+
+fn entries_of(contract: &str, kind: &str) -> Vec<String> {
+    let path = format!("{}/../../contracts/abi/{contract}.json", env!("CARGO_MANIFEST_DIR"));
     let artifact: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let abi = artifact["abi"].as_array().unwrap();
     let signatures = abi.iter().filter(|entry| entry["type"] == kind).map(|entry| {
@@ -70,4 +77,14 @@ fn every_event_is_bound_as_it_was_built() {
     let built: BTreeSet<_> = entries("event").iter().map(|signature| keccak256(signature).0).collect();
     let bound: BTreeSet<_> = IEscrowEvents::SELECTORS.iter().copied().collect();
     assert_eq!(built, bound);
+}
+
+#[test]
+fn the_hub_registry_is_bound_as_it_was_built() {
+    let built = |kind| entries_of("HubRegistry", kind).iter().map(|s| keccak256(s).0).collect::<BTreeSet<_>>();
+    let short = |kind| built(kind).iter().map(|hash| *hash.first_chunk().unwrap()).collect::<BTreeSet<[u8; 4]>>();
+    assert_eq!(short("function"), IHubRegistryCalls::selectors().collect());
+    assert_eq!(short("error"), IHubRegistryErrors::selectors().collect());
+    assert_eq!(built("event"), IHubRegistryEvents::SELECTORS.iter().copied().collect());
+    assert_eq!(built("event").len(), 1);
 }

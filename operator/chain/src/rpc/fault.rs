@@ -10,7 +10,15 @@ use alloy::{
 };
 use eai_core::money::Amount;
 
-use crate::{bindings::IToken::ITokenErrors, convert, error::LedgerError, refusal::Refusal};
+use crate::{
+    bindings::{
+        IHubRegistry::{GenerationOutOfRange, NoHolder},
+        IToken::ITokenErrors,
+    },
+    convert,
+    error::LedgerError,
+    refusal::Refusal,
+};
 
 /// Whether the node itself answered, if only to refuse.
 pub const fn is_answer(error: &TransportError) -> bool {
@@ -45,6 +53,14 @@ fn revert(data: &Bytes) -> LedgerError {
     };
     if let Ok(error) = ITokenErrors::abi_decode(data) {
         return LedgerError::Rejected(token_words(&error));
+    }
+    if let Ok(GenerationOutOfRange { current, highest }) = GenerationOutOfRange::abi_decode(data) {
+        return LedgerError::Rejected(format!(
+            "the hub's generation on chain is {current}; it can be raised to {highest} at most now, and never lowered"
+        ));
+    }
+    if NoHolder::abi_decode(data).is_ok() {
+        return LedgerError::Rejected("a generation needs a holder".to_owned());
     }
     if let Ok(text) = Revert::abi_decode(data) {
         return LedgerError::Rejected(text.reason);

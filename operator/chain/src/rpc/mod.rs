@@ -154,8 +154,15 @@ impl Rpc {
     /// is refused is asked for in halves.
     pub async fn logs(&self, filter: Filter) -> Result<Vec<Log>, LedgerError> {
         self.ready().await?;
+        let last = self.height().await?;
+        self.logs_in(filter, self.endpoint.settings.first_block, last).await
+    }
+
+    /// Those of the blocks `first` to `last`.
+    pub async fn logs_in(&self, filter: Filter, first: u64, last: u64) -> Result<Vec<Log>, LedgerError> {
+        self.ready().await?;
         let filter = filter.address(convert::to_address(self.endpoint.escrow));
-        let mut ranges = vec![(self.endpoint.settings.first_block, self.height().await?)];
+        let mut ranges = vec![(first, last)];
         let mut logs = Vec::new();
         while let Some((from, to)) = ranges.pop() {
             match self.provider.get_logs(&filter.clone().from_block(from).to_block(to)).await {

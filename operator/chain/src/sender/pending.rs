@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alloy::{
     consensus::TxEip1559,
-    primitives::{B256, Bytes},
+    primitives::{B256, Bytes, TxKind},
     rpc::types::TransactionReceipt,
 };
 use tokio::time::{Instant, sleep};
@@ -35,9 +35,9 @@ impl Pending {
         Self { tx, fees, raw, hashes: vec![hash], since: now, reminded: now, raised: now, overtaken: 0 }
     }
 
-    /// The call.
-    pub const fn input(&self) -> &Bytes {
-        &self.tx.input
+    /// The call: of whom, and what.
+    pub fn call(&self) -> (TxKind, Bytes) {
+        (self.tx.to, self.tx.input.clone())
     }
 
     /// Waits until one of the forms is confirmed or another transaction took the nonce.

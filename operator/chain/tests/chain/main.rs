@@ -14,3 +14,4 @@ mod restart;
 mod signatures;
 mod skips;
 mod support;
+mod tenures;

@@ -26,7 +26,7 @@ use eai_core::fencing::{
 };
 
 pub use silence::watch;
-pub use tenure::settle_in;
+pub use tenure::{SETTLED_IN, settle_in};
 
 use crate::heartbeat::Voice;
 

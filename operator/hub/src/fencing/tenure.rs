@@ -23,7 +23,7 @@ use super::Fence;
 use crate::hub::Hub;
 
 /// The key in `eai-hub-info` of the last generation that has settled in.
-const SETTLED_IN: &str = "settledInGeneration";
+pub const SETTLED_IN: &str = "settledInGeneration";
 /// The key of the longest validity that this hub ever lent for, in milliseconds: what a restore may have lost was lent by
 /// the settings of then.
 const LENT_FOR: &str = "lentForMs";

@@ -8,13 +8,14 @@ use std::{
 
 use async_trait::async_trait;
 use eai_chain::{
-    Authorization, Domain, Head, Key, LeaseId, LeaseState, LeaseTerms, LeaseView, Ledger, LedgerError, NamespaceId,
-    OpenOutcome, OpenRequest, Opened, Refusal, SettleOutcome, Settled, SignedVoucher, Skipped, TopUp, TopUpOutcome,
-    ToppedUp, TxHash, Voucher,
+    Authorization, Domain, Head, JobId, Key, LeaseId, LeaseState, LeaseTerms, LeaseView, Ledger, LedgerError,
+    NamespaceId, OpenOutcome, OpenRequest, Opened, Opening, Refusal, SettleOutcome, Settled, SignedVoucher, Skipped,
+    Tenure, Tenures, TopUp, TopUpOutcome, ToppedUp, TxHash, Voucher,
 };
 use eai_core::{
     address::Address,
-    metering::{cost, usage},
+    epoch::Epoch,
+    metering::{MilliUnits, cost, usage},
     money::Amount,
     offer::SignedOffer,
 };
@@ -34,6 +35,9 @@ struct State {
     leases: HashMap<LeaseId, (LeaseTerms, LeaseView)>,
     calls: usize,
     down: bool,
+    tenure: Option<Tenure>,
+    raises: usize,
+    refuses_raises: bool,
 }
 
 impl Chain {
@@ -42,7 +46,18 @@ impl Chain {
         let max_rate = "1000000".parse().unwrap();
         let grant = Authorization { cap: max_rate, used: Amount::ZERO, max_rate, expiry: u64::MAX };
         let key = Key::parse(&"42".repeat(32)).unwrap();
-        Self(Arc::new(Mutex::new(State { key, block, free, grant, leases: HashMap::new(), calls: 0, down: false })))
+        Self(Arc::new(Mutex::new(State {
+            key,
+            block,
+            free,
+            grant,
+            leases: HashMap::new(),
+            calls: 0,
+            down: false,
+            tenure: None,
+            raises: 0,
+            refuses_raises: false,
+        })))
     }
 
     /// Whether nobody gets an answer.
@@ -69,6 +84,56 @@ impl Chain {
     /// Calls so far.
     pub fn calls(&self) -> usize {
         self.lock().calls
+    }
+
+    /// Who goes on as the hub, as somebody else says.
+    pub fn set_tenure(&self, tenure: Option<Tenure>) {
+        self.lock().tenure = tenure;
+    }
+
+    /// How often a generation was raised.
+    pub fn raises(&self) -> usize {
+        self.lock().raises
+    }
+
+    /// Whether raising fails.
+    pub fn refuse_raises(&self, refuse: bool) {
+        self.lock().refuses_raises = refuse;
+    }
+
+    /// A lease whose job the hub has lost, of so many EAI, of which so many were paid.
+    pub fn lose(&self, job: &str, generation: u64, hold: Amount, paid: Amount) -> LeaseId {
+        let mut state = self.lock();
+        let terms = LeaseTerms {
+            payer: Address([0xaa; 20]),
+            provider: Address([0xbb; 20]),
+            hub_key: state.key.address(),
+            namespace: NamespaceId([7; 32]),
+            job: JobId::of(job),
+            epoch: Epoch { generation, attempt: 1 },
+            rate: "1".parse().unwrap(),
+            units: MilliUnits(1000),
+        };
+        let view = LeaseView {
+            state: LeaseState::Open,
+            hold,
+            paid,
+            refunded: Amount::ZERO,
+            held: hold.saturating_sub(paid),
+            opened_at: time(),
+            closing_at: None,
+        };
+        state.free = state.free.saturating_sub(hold);
+        let id = terms.id();
+        state.leases.insert(id, (terms, view));
+        id
+    }
+
+    /// Puts a lease in another state.
+    pub fn set_state(&self, lease: LeaseId, to: LeaseState) {
+        if let Some((_, view)) = self.lock().leases.get_mut(&lease) {
+            view.state = to;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -150,6 +215,36 @@ impl Ledger for Chain {
         self.block().await?;
         let mut state = self.lock();
         Ok(vouchers.iter().map(|voucher| state.settle(voucher)).collect())
+    }
+}
+
+#[async_trait]
+impl Tenures for Chain {
+    async fn tenure(&self) -> Result<Option<Tenure>, LedgerError> {
+        self.call().map(|state| state.tenure)
+    }
+
+    async fn raise(&self, tenure: Tenure) -> Result<(), LedgerError> {
+        let mut state = self.call()?;
+        let current = state.tenure.map_or(0, |tenure| tenure.generation);
+        if state.refuses_raises || tenure.generation <= current {
+            return Err(LedgerError::Rejected(format!("the generation is {current}")));
+        }
+        state.raises += 1;
+        state.tenure = Some(tenure);
+        Ok(())
+    }
+
+    async fn openings(&self, first: u64, last: u64) -> Result<Vec<Opening>, LedgerError> {
+        let state = self.call()?;
+        let within = state.leases.values().filter(|(_, view)| (first..=last).contains(&view.opened_at));
+        let opening = |(terms, view): &(LeaseTerms, LeaseView)| Opening {
+            terms: terms.clone(),
+            hold: view.hold,
+            tx: TxHash([1; 32]),
+            block: view.opened_at,
+        };
+        Ok(within.map(opening).collect())
     }
 }
 

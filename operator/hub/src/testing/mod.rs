@@ -9,5 +9,6 @@ mod object;
 mod operator;
 mod watch;
 
+pub use chain::Chain;
 pub use member::{Agents, Manner};
 pub use operator::{JOBS, Operator, Running, phase, reason, spec};

@@ -15,6 +15,7 @@ mod placing;
 mod racing;
 mod refused;
 mod restarts;
+mod restoring;
 mod rights;
 mod stolen;
 mod streams;

@@ -1,14 +1,14 @@
 //! The contracts on a chain, a payer with money and an authorisation, a hub, and a provider.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alloy::{
     primitives::{self, U256, hex},
     sol_types::SolValue as _,
 };
 use eai_chain::{
-    Account, Domain, Endpoint, EscrowLedger, JobId, Key, Ledger as _, NamespaceId, OpenOutcome, OpenRequest, Opened,
-    SignedVoucher, UsageRoot, Voucher, sign_offer,
+    Account, Domain, Endpoint, EscrowLedger, HubRegistry, JobId, Key, Ledger as _, NamespaceId, OpenOutcome,
+    OpenRequest, Opened, SignedVoucher, UsageRoot, Voucher, sign_offer,
 };
 use eai_core::{
     address::Address,
@@ -45,6 +45,7 @@ pub struct World {
     pub payer: Key,
     pub hub: Key,
     pub provider: Key,
+    pub registry: Address,
     pub namespace: NamespaceId,
 }
 
@@ -61,10 +62,10 @@ impl World {
             let params = json!([account.address(), "0x56bc75e2d63100000"]);
             anvil.rpc("anvil_setBalance", params).await;
         }
-        let escrow = deploy_all(&anvil, payer.address()).await;
+        let (escrow, registry) = deploy_all(&anvil, payer.address()).await;
         let mut endpoint = Endpoint::new(anvil.url(), CHAIN_ID, escrow);
         endpoint.settings.poll = Duration::from_millis(50);
-        let world = Self { anvil, endpoint, payer, hub, provider, namespace: NamespaceId([7; 32]) };
+        let world = Self { anvil, endpoint, payer, hub, provider, registry, namespace: NamespaceId([7; 32]) };
         let account = world.account(&world.payer);
         let expiry = world.now().await + 30 * 24 * 3600;
         world.mined(account.deposit(eai(1000))).await.unwrap();
@@ -90,6 +91,11 @@ impl World {
 
     pub fn ledger(&self) -> EscrowLedger {
         EscrowLedger::new(self.endpoint.clone(), self.hub.clone()).unwrap()
+    }
+
+    /// The registry, as the hub with `key` uses it.
+    pub fn registry(&self, key: &Key) -> HubRegistry {
+        HubRegistry::new(Arc::new(EscrowLedger::new(self.endpoint.clone(), key.clone()).unwrap()), self.registry)
     }
 
     pub fn account(&self, key: &Key) -> Account {
@@ -148,7 +154,7 @@ impl World {
     }
 }
 
-async fn deploy_all(anvil: &Anvil, payer: Address) -> Address {
+async fn deploy_all(anvil: &Anvil, payer: Address) -> (Address, Address) {
     let deployer = anvil.rpc("eth_accounts", json!([])).await[0].as_str().unwrap().to_owned();
     let (some, supply) = (U256::from(eai(10_000).wei()), U256::from(eai(2_500_000_000).wei()));
     let genesis = vec![
@@ -157,7 +163,8 @@ async fn deploy_all(anvil: &Anvil, payer: Address) -> Address {
     ];
     let token = deploy(anvil, &deployer, "EAIToken", (genesis,).abi_encode_params()).await;
     let arguments = (token.parse::<primitives::Address>().unwrap(), U256::from(CLOSING_WINDOW)).abi_encode_params();
-    deploy(anvil, &deployer, "Escrow", arguments).await.parse().unwrap()
+    let escrow = deploy(anvil, &deployer, "Escrow", arguments).await.parse().unwrap();
+    (escrow, deploy(anvil, &deployer, "HubRegistry", Vec::new()).await.parse().unwrap())
 }
 
 async fn deploy(anvil: &Anvil, from: &str, name: &str, arguments: Vec<u8>) -> String {
