@@ -25,6 +25,7 @@ use crate::{
     hub_info,
     metrics::Metrics,
     placement::{self, Backoffs, Offers, Scribe},
+    release,
     settle::{self, Errand, Windows},
     tally,
     world::{self, Change, World},
@@ -105,6 +106,7 @@ async fn work(
         fencing::settle_in(hub, shutdown.clone()),
         fencing::watch(hub, shutdown.clone()),
         tally::watch(hub, shutdown.clone()),
+        release::run(hub, shutdown.clone()),
     );
 }
 

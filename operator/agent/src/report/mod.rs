@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use eai_api::{
     MemberReport, MemberReportSpec,
-    member_report::{Probes as ProbesReport, Versions},
+    member_report::{Probes as ProbesReport, UpdateOffer, Updates, Versions},
 };
 use eai_chain::Key;
 use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -20,7 +20,10 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::reflector::Store,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{offers::Offers, pod::LightPod};
@@ -49,6 +52,10 @@ pub struct Reporter {
     pub changed: Arc<Notify>,
     /// The API server's version.
     pub kubernetes: String,
+    /// This agent's own image, and what became of updates.
+    pub updates: watch::Receiver<Updates>,
+    /// Told what the hub offers: each report's answer says it, which saves asking.
+    pub offered: watch::Sender<Option<UpdateOffer>>,
 }
 
 /// The report that was last written.
@@ -66,7 +73,7 @@ impl Written {
 
 impl Reporter {
     /// Writes reports until `shutdown`.
-    pub async fn run(self, key: Key, shutdown: CancellationToken) {
+    pub async fn run(mut self, key: Key, shutdown: CancellationToken) {
         let mut offers = Offers::new(key);
         let mut written = None;
         let _ = tokio::join!(self.nodes.wait_until_ready(), self.pods.wait_until_ready());
@@ -80,6 +87,7 @@ impl Reporter {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
                 () = self.changed.notified(), if !failed => {}
+                Ok(()) = self.updates.changed(), if !failed => {}
             }
             tokio::time::sleep_until(started + AT_MOST_EVERY).await;
         }
@@ -129,6 +137,7 @@ impl Reporter {
             offers,
             counted: work.into_iter().collect(),
             sealing_key: context.keys.public(),
+            updates: Some(self.updates.borrow().clone()),
         }
     }
 
@@ -137,7 +146,14 @@ impl Reporter {
         let member = &self.context.config.member;
         let report = MemberReport::new(member, spec.clone());
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        with_timeout(api.patch(member, &params, &Patch::Apply(&report))).await.map(drop)
+        let answer = with_timeout(api.patch(member, &params, &Patch::Apply(&report))).await?;
+        let offer = answer.status.and_then(|status| status.update);
+        self.offered.send_if_modified(|offered| {
+            let changed = *offered != offer;
+            *offered = offer;
+            changed
+        });
+        Ok(())
     }
 }
 
