@@ -93,6 +93,10 @@ pub struct Updates {
 /// What became of an offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateAttempt {
+    /// The AgentRelease that it was offered in; empty if that was taken back since.
+    #[serde(default)]
+    #[schemars(length(max = 253))]
+    pub release: String,
     /// The digest that was offered.
     #[schemars(length(max = 71))]
     pub digest: String,

@@ -198,7 +198,7 @@ impl Base {
         let (reached, last_reached) = watch::channel(0);
         let (found, findings) = watch::channel(Probes::default());
         let (wake, queue) = unbounded_channel();
-        let (told, updates) = watch::channel(update::unknown(&self.config));
+        let (told, own) = watch::channel(update::unknown(&self.config));
         let (offered, offers) = watch::channel(None);
         let changed = Arc::new(Notify::new());
         let watched = Watches { base: self, wake: &wake, changed: &changed }.start(reconnected);
@@ -220,7 +220,7 @@ impl Base {
             pods: watched.light_pods,
             changed: Arc::clone(&changed),
             kubernetes,
-            updates,
+            updates: own,
             offered,
         };
         let updater = Updater {

@@ -93,7 +93,7 @@ impl Refusal {
 /// What to do with `offer` in `state`.
 pub fn decide(state: &State, offer: Option<&UpdateOffer>, rules: &Rules<'_>) -> Step {
     if state.wanted != state.image.to_string() {
-        return under_way(state);
+        return under_way(state, offer);
     }
     let Some(offer) = offer else { return Step::Rest(None) };
     let digest = offer.image.parse::<ImageRef>().map(|image| image.digest().to_string()).unwrap_or_default();
@@ -101,11 +101,12 @@ pub fn decide(state: &State, offer: Option<&UpdateOffer>, rules: &Rules<'_>) -> 
         return Step::Rest(None);
     }
     if state.failed.contains(&digest) {
-        return Step::Rest(Some(rolled_back(digest)));
+        return Step::Rest(Some(rolled_back(digest, Some(offer))));
     }
     match judge(state, offer, rules) {
-        Ok((image, version)) => Step::Start { image, version, attempt: updating(digest) },
+        Ok((image, version)) => Step::Start { image, version, attempt: updating(digest, Some(offer)) },
         Err(refusal) => Step::Rest(Some(UpdateAttempt {
+            release: offer.release.clone(),
             digest,
             result: UpdateResult::Refused,
             reason: refusal.reason().to_owned(),
@@ -116,13 +117,13 @@ pub fn decide(state: &State, offer: Option<&UpdateOffer>, rules: &Rules<'_>) -> 
 
 /// The Deployment asks for another image than this agent's. Where the agent did that itself it sees it through; what its
 /// owner did is left alone.
-fn under_way(state: &State) -> Step {
+fn under_way(state: &State, offer: Option<&UpdateOffer>) -> Step {
     let own = state.image.to_string();
     let ours = state.started.as_ref().is_some_and(|(to, from)| *to == state.wanted && *from == own);
     let digest = state.wanted.parse::<ImageRef>().map(|image| image.digest().to_string());
     match (ours, digest) {
-        (true, Ok(digest)) if state.gave_up => Step::RollBack { attempt: rolled_back(digest) },
-        (true, Ok(digest)) => Step::Wait(updating(digest)),
+        (true, Ok(digest)) if state.gave_up => Step::RollBack { attempt: rolled_back(digest, offer) },
+        (true, Ok(digest)) => Step::Wait(updating(digest, offer)),
         _ => Step::Rest(None),
     }
 }
@@ -150,8 +151,14 @@ fn decoded(text: &str, most: usize) -> Result<Vec<u8>, Refusal> {
     STANDARD.decode(text).map_err(|_| Refusal::BadEncoding)
 }
 
-fn updating(digest: String) -> UpdateAttempt {
+/// The release in which an image is offered, if it still is.
+fn release(offer: Option<&UpdateOffer>, digest: &str) -> String {
+    offer.filter(|offer| offer.image.ends_with(digest)).map(|offer| offer.release.clone()).unwrap_or_default()
+}
+
+fn updating(digest: String, offer: Option<&UpdateOffer>) -> UpdateAttempt {
     UpdateAttempt {
+        release: release(offer, &digest),
         digest,
         result: UpdateResult::Updating,
         reason: "Starting".to_owned(),
@@ -159,8 +166,9 @@ fn updating(digest: String) -> UpdateAttempt {
     }
 }
 
-fn rolled_back(digest: String) -> UpdateAttempt {
+fn rolled_back(digest: String, offer: Option<&UpdateOffer>) -> UpdateAttempt {
     UpdateAttempt {
+        release: release(offer, &digest),
         digest,
         result: UpdateResult::RolledBack,
         reason: "NeverReady".to_owned(),

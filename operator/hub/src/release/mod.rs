@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use eai_api::{AgentRelease, agent_release::ReleasePhase};
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use self::{

@@ -217,7 +217,7 @@ impl View<'_> {
     fn failure(&self, member: &Candidate) -> Option<FailedMember> {
         let offer = member.offer.as_ref()?;
         let late = self.now.duration_since(offer.since.0) > self.release.deadline;
-        let said = member.last.as_ref().filter(|last| last.digest == self.release.digest);
+        let said = member.last.as_ref().filter(|last| last.release == self.release.name);
         let said = said.filter(|last| last.result != UpdateResult::Updating);
         let has = self.has(member);
         let (reason, message) = if let (false, Some(last)) = (has, said) {

@@ -72,8 +72,7 @@ async fn members_that_take_updates_get_it_one_wave_after_the_other_until_one_rol
     let second = offers(&hub).into_iter().find(|name| *name != first).unwrap();
     assert_ne!(second, "shed", "its owner takes none");
     let mut broken = older.clone();
-    broken["last"] =
-        json!({ "digest": digest("0.2.0"), "result": "RolledBack", "reason": "NeverReady", "message": "no" });
+    broken["last"] = json!({ "release": "v0.2.0", "digest": digest("0.2.0"), "result": "RolledBack", "reason": "NeverReady", "message": "no" });
     says(&hub, &second, &broken);
     until("it to stop", || phase(&hub).0 == ReleasePhase::Stopped).await;
     assert!(phase(&hub).1.contains(&second), "{}", phase(&hub).1);

@@ -76,6 +76,7 @@ fn updated(member: &mut Candidate) {
 
 fn answered(member: &mut Candidate, result: UpdateResult) {
     member.last = Some(UpdateAttempt {
+        release: "v0.2.0".to_owned(),
         digest: digest("0.2.0"),
         result,
         reason: "NeverReady".to_owned(),

@@ -121,11 +121,15 @@ fn what_was_wrong_before_is_not_the_releases_fault() {
     updated(&mut all[0]);
     let decision = decide(&release(), &rolling(1, None), &all, at(5000));
     assert_eq!(decision.course, rolling(1, Some(at(5000))));
-    let other = UpdateAttempt { digest: digest("0.1.5"), ..answer() };
+    let other = UpdateAttempt { release: "v0.2.0-mistaken".to_owned(), ..answer() };
     let mut all = members(1);
     offered(&mut all[0], 1, at(0));
     all[0].last = Some(other);
-    assert_eq!(decide(&release(), &rolling(1, None), &all, at(1)).failed, vec![], "that was another release");
+    assert_eq!(
+        decide(&release(), &rolling(1, None), &all, at(1)).failed,
+        vec![],
+        "that was another release of the same image"
+    );
 }
 
 fn answer() -> UpdateAttempt {
