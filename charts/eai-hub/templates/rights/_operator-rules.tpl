@@ -31,7 +31,7 @@
 # To offer agents' releases, wave by wave.
 - apiGroups: [eai.network]
   resources: [memberreports/status]
-  verbs: [patch]
+  verbs: [get, patch]
 - apiGroups: [eai.network]
   resources: [agentreleases]
   verbs: [get, list, watch]

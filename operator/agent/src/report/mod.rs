@@ -37,6 +37,8 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// Nothing changes for longer than this without a look, and none is taken to stand for longer: a hub that was restored, or
 /// somebody else with this member's token, may have put another in its place.
 const AT_LEAST_EVERY: Duration = Duration::from_mins(1);
+/// How long the first report waits until this agent's own image is known.
+const KNOW_OWN: Duration = Duration::from_secs(10);
 /// After a report that couldn't be written.
 const RETRY: Duration = Duration::from_secs(3);
 
@@ -77,6 +79,7 @@ impl Reporter {
         let mut offers = Offers::new(key);
         let mut written = None;
         let _ = tokio::join!(self.nodes.wait_until_ready(), self.pods.wait_until_ready());
+        self.know_own_image().await;
         loop {
             let started = Instant::now();
             let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
@@ -90,6 +93,15 @@ impl Reporter {
                 Ok(()) = self.updates.changed(), if !failed => {}
             }
             tokio::time::sleep_until(started + AT_MOST_EVERY).await;
+        }
+    }
+
+    /// A report that doesn't know the agent's image would look as if an update had been undone: what the last agent wrote
+    /// stands for that moment.
+    async fn know_own_image(&mut self) {
+        let unknown = { self.updates.borrow().digest.is_empty() };
+        if unknown {
+            let _ = tokio::time::timeout(KNOW_OWN, self.updates.changed()).await;
         }
     }
 

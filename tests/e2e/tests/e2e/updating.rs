@@ -178,8 +178,11 @@ fn an_agent_takes_what_its_owners_key_signed_and_comes_back_from_what_is_broken(
     assert_eq!(reason, "BadSignature");
     says(&message, &[HOME, "update.releaseKey", "create another AgentRelease"]);
     assert_eq!(wanted(), before);
-    let node = w.stage.hub.kubectl(&["describe", "computenode", HOME]).unwrap();
-    says(&node, &["refused (BadSignature)"]);
+    run::wait("the ComputeNode to say so", START, || {
+        let said = w.stage.hub.kubectl(&["describe", "computenode", HOME]).map_err(|error| error.to_string())?;
+        if said.contains("refused (BadSignature)") { Ok(()) } else { Err(said) }
+    })
+    .unwrap();
 
     // Signed by the owner's engineer: taken, and what runs meanwhile isn't touched.
     let vendor = w.vendor("updating", "1");
