@@ -60,15 +60,16 @@ async fn look(hub: &Hub, offers: &mut Offers, now: Timestamp) -> Result<(), kube
             status::write(&api, object, status::unreadable(object, now)).await?;
             continue;
         };
-        if !is_newest && course.phase != ReleasePhase::Complete {
-            status::write(&api, object, status::superseded(object, newest.as_deref(), now)).await?;
+        if !is_newest {
+            // One that is complete has nothing left to say.
+            if course.phase != ReleasePhase::Complete {
+                status::write(&api, object, status::superseded(object, newest.as_deref(), now)).await?;
+            }
             continue;
         }
         let decision = decide(&release, &course, &members, now);
         status::write(&api, object, status::build(object, &release, &decision, now)).await?;
-        if is_newest {
-            apply(hub, offers, object, &members, &decision, now).await?;
-        }
+        apply(hub, offers, object, &members, &decision, now).await?;
     }
     apply::clear_stale(hub, offers, newest.as_deref(), &members).await
 }

@@ -105,12 +105,12 @@ fn wanted() -> String {
 }
 
 /// The owner's hand: the same chart with other values of `update`.
-fn upgrade(arguments: &[&str]) {
+fn upgrade(arguments: &[&str]) -> eai_e2e::error::Result<()> {
     let chart = world().stage.repository.join("charts/eai-agent").display().to_string();
     let mut all = vec!["upgrade", "eai-agent", &chart, "-n", AGENT_NAMESPACE, "--reuse-values", "--wait"];
     all.extend(["--timeout", "240s"]);
     all.extend(arguments);
-    home().helm(&all).unwrap();
+    home().helm(&all).map(drop)
 }
 
 /// Waits until home's report has `updates` as `matches` wants them.
@@ -147,16 +147,14 @@ impl Drop for Back {
     fn drop(&mut self) {
         let hub = &world().stage.hub;
         let _ = hub.kubectl(&["delete", "agentreleases", "e2e-a", "e2e-b", "e2e-c", "--ignore-not-found"]);
-        if !std::thread::panicking() {
-            upgrade(&["--set", "update.enabled=false"]);
-            hub.kubectl(&["wait", "--for=condition=Available", "computenode/home", "--timeout=180s"]).unwrap();
-        }
+        let _ = upgrade(&["--set", "update.enabled=false"]);
+        let _ = hub.kubectl(&["wait", "--for=condition=Available", "computenode/home", "--timeout=180s"]);
     }
 }
 
 fn opt_in(key: &Path) {
     let key = format!("update.releaseKey={}", key.display());
-    upgrade(&["--set", "update.enabled=true,update.progressDeadlineSeconds=60", "--set-file", &key]);
+    upgrade(&["--set", "update.enabled=true,update.progressDeadlineSeconds=60", "--set-file", &key]).unwrap();
     reported("home to take updates", |updates| updates["accepts"] == true && !text(&updates["digest"]).is_empty());
 }
 
