@@ -17,10 +17,10 @@ collect() {
     on() { timeout 30 "$testbed" exec "$cluster" -- "$@"; }
     {
       on kubectl get nodes,namespaces,pods,jobs,deployments,events -A -o wide
-      on kubectl get aijobs,computenodes,assignments,memberreports,leases -A -o wide
+      on kubectl get aijobs,computenodes,agentreleases,assignments,memberreports,leases -A -o wide
     } >"$logs/$cluster.txt" 2>&1
-    on kubectl describe computenodes,assignments,aijobs,jobs,pods -A >"$logs/$cluster-describe.txt" 2>&1
-    on kubectl get aijobs,computenodes,assignments,memberreports -A -o yaml >"$logs/$cluster-objects.yaml" 2>&1
+    on kubectl describe computenodes,agentreleases,assignments,aijobs,jobs,pods -A >"$logs/$cluster-describe.txt" 2>&1
+    on kubectl get aijobs,computenodes,agentreleases,assignments,memberreports -A -o yaml >"$logs/$cluster-objects.yaml" 2>&1
     for pod in $(on kubectl get pods -A -o 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end}' 2>/dev/null); do
       case $pod in eai-*/*|cn-*/*) ;; *) continue ;; esac
       on kubectl logs -n "${pod%/*}" "${pod#*/}" --all-containers --tail=20000 >"$logs/$cluster-${pod/\//-}.log" 2>&1

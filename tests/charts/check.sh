@@ -79,6 +79,10 @@ refuses "/chain/escrow" eai-agent pull-values --set chain.escrow=
 refuses "/work/priorityClass" eai-agent pull-values --set work.priorityClass=system-node-critical
 refuses "ownerKey.existingSecret or ownerKey.value" eai-agent pull-values --set ownerKey.value=
 refuses "work.namespace: must not be" eai-agent pull-values --set work.namespace=eai-agent
+refuses "update.releaseKey is needed" eai-agent pull-values --set update.enabled=true
+refuses "/update/releaseKey" eai-agent pull-values --set update.enabled=true,update.releaseKey=key
+refuses "/update/progressDeadlineSeconds" eai-agent pull-values --set update.progressDeadlineSeconds=1
+refuses "only an agent that runs here" eai-agent push-values --set update.enabled=true
 refuses "additional properties 'prcies' not allowed" eai-agent pull-values --set prcies=1
 
 echo "what is rendered"
@@ -129,6 +133,12 @@ hasnt "push mode has no agent here" eai-agent push-values 'kind: Deployment'
 has "push mode writes down what the owner allows" eai-agent push-values '^    mode: Push$'
 hasnt "without the hub, its chain or keys" eai-agent push-values '^    (hub|chain|ownerKeyFile):'
 has "push mode has a credential" eai-agent push-values 'service-account-token'
+has "agents aren't updated by default" eai-agent pull-values 'strategy: \{type: Recreate\}'
+hasnt "and may not touch their Deployment" eai-agent pull-values '^  name: eai-agent-update|releaseKey|verbs: \[get, patch\]$'
+has "one that is stays until the new one is ready" eai-agent full-values 'maxSurge: 1, maxUnavailable: 0'
+has "and may patch its own Deployment" eai-agent full-values 'resourceNames: \[eai-agent\]'
+has "and change its image alone" eai-agent full-values 'name: eai-agent-update'
+has "to what the owner's key signed" eai-agent full-values 'releaseKey: "-----BEGIN PUBLIC KEY-----'
 hasnt "no way to the internet by default" eai-agent pull-values 'eai-work-internet'
 has "a way to the internet on demand" eai-agent full-values 'eai-work-internet'
 hasnt "no ServiceMonitor by default" eai-agent pull-values 'kind: ServiceMonitor'

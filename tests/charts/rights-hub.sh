@@ -163,10 +163,15 @@ mayNot agent "list Secrets" "$rbac" "$agent" -n $a get secrets
 mayNot agent "read a ComputeNode" "$rbac" "$agent" get computenode rights-a
 mayNot agent "write a ComputeNode" "$rbac" "$agent" patch computenode rights-a $dry --type=merge -p '{"spec":{"accepted":true}}'
 mayNot agent "write a ComputeNode (policy)" "writes in its own namespace" "$agent" $masters patch computenode rights-a $dry --type=merge -p '{"spec":{"cordon":true}}'
-may agent "write its MemberReport" "$agent" create $dry -f "$(report $a rights-a)"
+must "$agent" create -f "$(report $a rights-a)"
+may agent "write its MemberReport" "$agent" -n $a patch memberreport rights-a $dry --type=merge -p '{"spec":{"counted":[]}}'
+mayNot agent "write its MemberReport twice" "AlreadyExists|already exists" "$agent" create $dry -f "$(report $a rights-a)"
 mayNot agent "write a MemberReport of another name" "MemberReport bears its member's name" "$agent" create $dry -f "$(report $a rights-b)"
 mayNot agent "write another member's MemberReport" "$rbac" "$agent" create $dry -f "$(report cn-rights-b rights-b)"
 mayNot agent "hold its namespace up with a finalizer" "an agent leaves them as they are" "$agent" create $dry -f "$(report $a rights-a 'finalizers: [example.com/x]')"
+mayNot agent "offer itself a release" "$rbac" "$agent" -n $a patch memberreport rights-a --subresource=status $dry --type=merge -p '{"status":{"update":null}}'
+mayNot agent "offer itself a release (policy)" "everything else is the hub's" "$agent" $masters -n $a patch memberreport rights-a --subresource=status $dry --type=merge -p '{"status":{"update":null}}'
+mayNot agent "see releases" "$rbac" "$agent" get agentreleases
 may agent "send a heartbeat" "$agent" -n $a patch lease agent --type=merge -p '{"spec":{"holderIdentity":"x"}}'
 mayNot agent "put a finalizer on its Lease" "an agent leaves them as they are" "$agent" -n $a patch lease agent $dry --type=merge -p '{"metadata":{"finalizers":["example.com/x"]}}'
 mayNot agent "send another member's heartbeat" "$rbac" "$agent" -n cn-rights-b patch lease agent $dry --type=merge -p '{"spec":{"holderIdentity":"x"}}'
@@ -272,6 +277,18 @@ may hub "put its finalizer on a ComputeNode" "$hub" patch computenode rights-a $
 may hub "delete a used invite" "$hub" delete clusterrole eai-invite-rights-a $dry
 may hub "write eai-hub-info" "$hub" apply --server-side --force-conflicts $dry -f "$(file <<<"{apiVersion: v1, kind: ConfigMap, metadata: {namespace: $system, name: eai-hub-info}, data: {x: text}}")"
 may hub "report what a restore lost" "$hub" create $dry -f "$(file <<<"{apiVersion: v1, kind: ConfigMap, metadata: {namespace: $system, name: eai-restores}, data: {x: text}}")"
+release() { # NAME
+  file <<<"{apiVersion: eai.network/v1alpha1, kind: AgentRelease, metadata: {name: $1}, spec: {version: 0.2.0, image: registry.example.com/eai-agent@$digest, signature: {payload: e30=, signature: MEUC}, paused: true}}"
+}
+may hub "offer a member a release" "$hub" -n $a patch memberreport rights-a --subresource=status $dry --type=merge -p '{"status":{"update":null}}'
+must create -f "$(release rights-release)"
+undo+=("k delete agentrelease rights-release")
+may hub "say how a release goes" "$hub" patch agentrelease rights-release --subresource=status $dry --type=merge -p '{"status":{"phase":"Pending"}}'
+mayNot hub "change a release" "$rbac" "$hub" patch agentrelease rights-release $dry --type=merge -p '{"spec":{"paused":false}}'
+mayNot hub "change a release (policy)" "not among what the hub does" "$hub" $masters patch agentrelease rights-release $dry --type=merge -p '{"spec":{"paused":false}}'
+mayNot hub "make a release" "$rbac" "$hub" create $dry -f "$(release other)"
+mayNot vendor "make a release" "$rbac" --as=rights-vendor create $dry -f "$(release other)"
+mayNot vendor "see releases" "$rbac" --as=rights-vendor get agentreleases
 may hub "see reports and heartbeats" "$hub" get memberreports,leases -A
 may hub "tell an event" "$hub" create $dry -f "$(file <<<"{apiVersion: events.k8s.io/v1, kind: Event, metadata: {namespace: rights-v, name: x.1}, eventTime: '2026-01-01T00:00:00.000000Z', type: Normal, reason: X, action: X, note: x, reportingController: eai, reportingInstance: eai, regarding: {kind: AIJob, namespace: rights-v, name: job}}")"
 k "$hub" auth can-i create subjectaccessreviews.authorization.k8s.io 2>/dev/null | grep -q yes && pass || fail "the hub may ask for SubjectAccessReviews"

@@ -80,3 +80,19 @@ no get pods --subresource=log -n kube-system
 no create rolebindings.rbac.authorization.k8s.io "${jobs[@]}"; no patch namespace/eai-work; no delete networkpolicies.networking.k8s.io "${jobs[@]}"
 no patch resourcequotas "${jobs[@]}"; no patch validatingadmissionpolicies.admissionregistration.k8s.io
 no create serviceaccounts --subresource=token "${jobs[@]}"; no create persistentvolumeclaims "${jobs[@]}"; no create services "${jobs[@]}"
+# Its own Deployment: only where the owner takes updates, and then its image alone.
+patch() { printf '{"spec":{"template":{"spec":%s}}}' "$1"; }
+if k -n eai-agent get role eai-agent -o jsonpath='{.rules[*].resources}' | grep -q deployments; then
+  may agent "update its own image" "$agent" -n eai-agent patch deployment eai-agent $dry -p "$(patch "{\"containers\":[{\"name\":\"agent\",\"image\":\"${own%@*}@$digest\"}]}")"
+  mayNot agent "run another image" "from the agent's own repository" "$agent" -n eai-agent patch deployment eai-agent $dry -p "$(patch "{\"containers\":[{\"name\":\"agent\",\"image\":\"evil.example.com/x@$digest\"}]}")"
+  mayNot agent "run an image by tag" "by digest" "$agent" -n eai-agent patch deployment eai-agent $dry -p "$(patch "{\"containers\":[{\"name\":\"agent\",\"image\":\"${own%@*}:latest\"}]}")"
+  mayNot agent "run another command" "the image of its own container and nothing else" "$agent" -n eai-agent patch deployment eai-agent $dry -p "$(patch '{"containers":[{"name":"agent","command":["sh"]}]}')"
+  mayNot agent "add a container" "by digest|nothing else" "$agent" -n eai-agent patch deployment eai-agent $dry -p "$(patch "{\"containers\":[{\"name\":\"x\",\"image\":\"${own%@*}@$digest\"}]}")"
+  mayNot agent "mount the node's files" "nothing else" "$agent" -n eai-agent patch deployment eai-agent $dry -p "$(patch '{"volumes":[{"name":"x","hostPath":{"path":"/"}}]}')"
+  mayNot agent "use another account" "nothing else" "$agent" -n eai-agent patch deployment eai-agent $dry -p "$(patch '{"serviceAccountName":"default"}')"
+  mayNot agent "run twice" "nothing else" "$agent" -n eai-agent patch deployment eai-agent $dry --type=merge -p '{"spec":{"replicas":2}}'
+  mayNot agent "make a Deployment (policy)" "its own Deployment and no other" "$agent" $masters -n eai-agent create deployment x --image=x $dry
+else
+  no get deployment/eai-agent "${home[@]}"; no patch deployment/eai-agent "${home[@]}"
+fi
+no list deployments "${home[@]}"; no create deployments "${home[@]}"; no delete deployment/eai-agent "${home[@]}"; no patch deployment/other "${home[@]}"

@@ -103,6 +103,12 @@ priorityClass: {{ .Values.work.priorityClass | quote }}
 dnsServers: {{ .Values.work.dnsServers | toJson }}
 scratchDir: /tmp
 listen: 0.0.0.0:8080
+{{- if .Values.update.enabled }}
+update:
+  releaseKey: {{ .Values.update.releaseKey | quote }}
+  registries: {{ .Values.update.registries | toJson }}
+  deployment: {{ include "eai-agent.name" . }}
+{{- end }}
 {{- end }}
 
 {{/* The ports given, and the hub's. */}}

@@ -25,6 +25,7 @@ mod sweep;
 #[cfg(test)]
 mod testing;
 mod trim;
+mod update;
 mod watch;
 mod work;
 

@@ -146,6 +146,24 @@ pub struct ComputeNodeStatus {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub prices: Vec<Price>,
+    /// Its agent, as it says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentShown>,
+}
+
+/// A member's agent, as it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentShown {
+    /// Its version.
+    #[schemars(length(max = 64))]
+    pub version: String,
+    /// Its image's digest; empty if it can't tell.
+    #[serde(default)]
+    #[schemars(length(max = 71))]
+    pub digest: String,
+    /// Whether it takes updates, and what became of the last one.
+    #[schemars(length(max = 640))]
+    pub updates: String,
 }
 
 /// A token for the hub's API server, sealed to the agent's key with the ComputeNode's UID as context.

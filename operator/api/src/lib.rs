@@ -2,6 +2,7 @@
 //!
 //! Who writes which half of which kind is in CONTRACT.md.
 
+pub mod agent_release;
 pub mod aijob;
 pub mod artifact;
 pub mod assignment;
@@ -13,10 +14,11 @@ pub mod quote;
 mod schema;
 pub mod session;
 
+pub use agent_release::{AgentRelease, AgentReleaseSpec, AgentReleaseStatus};
 pub use aijob::{AIJob, AIJobSpec, AIJobStatus};
 pub use assignment::{Assignment, AssignmentSpec, AssignmentStatus};
 pub use compute_node::{ComputeNode, ComputeNodeSpec, ComputeNodeStatus};
-pub use member_report::{MemberReport, MemberReportSpec};
+pub use member_report::{MemberReport, MemberReportSpec, MemberReportStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -25,7 +27,7 @@ use kube::CustomResourceExt as _;
 
 /// Every definition of this group, in the order in which they are installed.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![AIJob::crd(), Assignment::crd(), ComputeNode::crd(), MemberReport::crd()];
+    let mut crds = vec![AIJob::crd(), Assignment::crd(), ComputeNode::crd(), MemberReport::crd(), AgentRelease::crd()];
     let versions = crds.iter_mut().flat_map(|crd| &mut crd.spec.versions);
     for schema in versions.filter_map(|v| v.schema.as_mut()?.open_api_v3_schema.as_mut()) {
         drop_unsigned_formats(schema);

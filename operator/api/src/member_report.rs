@@ -1,4 +1,5 @@
-//! MemberReport: what a member has and asks for. Written by its agent alone; the hub believes it only so far.
+//! MemberReport: what a member has and asks for. Its spec is written by its agent alone, and the hub believes it only so
+//! far; its status is the hub's, and tells the agent which release of itself it may take.
 
 use eai_core::{address::Address, money::Amount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -6,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema;
+use crate::{agent_release::ReleaseSignature, schema};
 
 /// What a member has and asks for.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -15,10 +16,11 @@ use crate::schema;
     version = "v1alpha1",
     kind = "MemberReport",
     namespaced,
+    status = "MemberReportStatus",
     shortname = "mr",
     category = "eai",
     derive = "PartialEq",
-    doc = "What a member has and asks for. Written by its agent alone.",
+    doc = "What a member has and asks for. Its spec is its agent's alone.",
     printcolumn(name = "Kubernetes", type_ = "string", json_path = ".spec.versions.kubernetes"),
     printcolumn(name = "Agent", type_ = "string", json_path = ".spec.versions.agent"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -65,6 +67,96 @@ pub struct MemberReportSpec {
     #[serde(default)]
     #[schemars(schema_with = "schema::sealing_key")]
     pub sealing_key: String,
+    /// The agent's own image, and whether its owner lets it be updated. Older agents don't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<Updates>,
+}
+
+/// The agent's own image, and what it did with the updates that it was offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Updates {
+    /// Whether its owner lets it take updates (`update.enabled`).
+    pub accepts: bool,
+    /// The digest of the image that it runs; empty if it can't tell.
+    #[serde(default)]
+    #[schemars(length(max = 71))]
+    pub digest: String,
+    /// Its version: that under which its image was signed, or its own where nobody signed it.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub version: String,
+    /// What became of the last offer that it didn't simply take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<UpdateAttempt>,
+}
+
+/// What became of an offer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpdateAttempt {
+    /// The AgentRelease that it was offered in; empty if that was taken back since.
+    #[serde(default)]
+    #[schemars(length(max = 253))]
+    pub release: String,
+    /// The digest that was offered.
+    #[schemars(length(max = 71))]
+    pub digest: String,
+    /// What became of it.
+    pub result: UpdateResult,
+    /// Why, in one word.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// Why, in a sentence that a person can act on.
+    #[schemars(length(max = 512))]
+    pub message: String,
+}
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UpdateResult {
+    /// The new agent is being started.
+    Updating,
+    /// It isn't taken.
+    Refused,
+    /// The new agent didn't get ready, and the old one is in charge.
+    RolledBack,
+}
+
+/// What the hub tells a member's agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberReportStatus {
+    /// The release that it is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<UpdateOffer>,
+}
+
+/// A release, as it is offered to one member. Its agent believes nothing of it that isn't signed by its owner's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateOffer {
+    /// The AgentRelease.
+    #[schemars(length(max = 253))]
+    pub release: String,
+    /// Its version.
+    #[schemars(length(max = 64))]
+    pub version: String,
+    /// Its image.
+    #[schemars(length(max = 512))]
+    pub image: String,
+    /// The signed payload and the signature, base64.
+    pub signature: ReleaseSignature,
+    /// In which wave this member is.
+    #[schemars(range(max = 1_000_000))]
+    pub wave: u32,
+    /// Since when it is offered.
+    #[schemars(schema_with = "schema::written_time")]
+    pub since: Time,
+    /// How many attempts on record this member had lost by then.
+    #[schemars(range(max = 1_000_000))]
+    pub lost_before: u32,
+    /// Why it wasn't working with all it has by then, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub degraded_before: Option<String>,
 }
 
 /// Versions of what runs on a member.

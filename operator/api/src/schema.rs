@@ -133,6 +133,15 @@ pub fn image(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// A semantic version.
+pub fn semantic_version(_: &mut SchemaGenerator) -> Schema {
+    text(
+        64,
+        "self.matches('^(0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})(-[a-z]{1,8}([.](0|[1-9][0-9]{0,8}))?)?$')",
+        "write a semantic version such as 0.2.0 or 0.2.0-rc.1, without a v",
+    )
+}
+
 /// A quantity above nothing and at most `most`; what is no quantity at all is told so by the same sentence.
 fn quantity(least: &str, most: &str, message: &str) -> Schema {
     let written = "self.matches('^([0-9]{1,15}([.][0-9]{0,9})?|[.][0-9]{1,9})(m|k|M|G|T|Ki|Mi|Gi|Ti)?$')";

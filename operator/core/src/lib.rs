@@ -14,4 +14,5 @@ pub mod money;
 pub mod offer;
 pub mod placement;
 pub mod quantity;
+pub mod release;
 pub mod seal;

@@ -25,6 +25,7 @@ use crate::{
     hub_info,
     metrics::Metrics,
     placement::{self, Backoffs, Offers, Scribe},
+    release,
     settle::{self, Errand, Windows},
     tally,
     world::{self, Change, World},
@@ -106,6 +107,7 @@ async fn work(
         fencing::watch(hub, shutdown.clone()),
         tally::watch(hub, shutdown.clone()),
         wake_jobs_of_who_is_heard_again(hub, &shutdown),
+        release::run(hub, shutdown.clone()),
     );
 }
 

@@ -20,6 +20,7 @@ mod jobs;
 mod jobs_tests;
 mod metrics;
 mod placement;
+mod release;
 pub mod restore;
 pub mod run;
 mod settle;

@@ -28,6 +28,16 @@
 - apiGroups: [eai.network]
   resources: [memberreports]
   verbs: [get, list, watch]
+# To offer agents' releases, wave by wave.
+- apiGroups: [eai.network]
+  resources: [memberreports/status]
+  verbs: [get, patch]
+- apiGroups: [eai.network]
+  resources: [agentreleases]
+  verbs: [get, list, watch]
+- apiGroups: [eai.network]
+  resources: [agentreleases/status]
+  verbs: [get, update, patch]
 # Also vendors' namespaces, for their UIDs: a payer's authorisation names one.
 - apiGroups: [""]
   resources: [namespaces]

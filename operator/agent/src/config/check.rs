@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use eai_core::{class::Class, image::ImageRef, quantity};
+use eai_core::{class::Class, image::ImageRef, quantity, release::ReleaseKey};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Config, Mode};
@@ -85,6 +85,11 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         "dnsServers",
         "work that may reach the internet needs a name server",
     );
+    if let Some(update) = &config.update
+        && let Err(error) = ReleaseKey::from_pem(&update.release_key)
+    {
+        problems.push(format!("update.releaseKey: {error}"));
+    }
     problems.extend(connection(config));
     problems.extend(prices(config));
     problems

@@ -97,6 +97,23 @@ pub struct Config {
     /// Where health and metrics are served.
     #[serde(default = "defaults::listen")]
     pub listen: std::net::SocketAddr,
+    /// Whether and how this agent may be updated by its hub's admin; not at all if it isn't there.
+    #[serde(default)]
+    pub update: Option<Update>,
+}
+
+/// How this agent may be updated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Update {
+    /// The public key that releases are signed with (ECDSA P-256, PEM).
+    pub release_key: String,
+    /// Registries, or paths in them, that its images may come from beside the repository that this one came from.
+    #[serde(default)]
+    pub registries: Vec<String>,
+    /// This agent's Deployment.
+    #[serde(default = "defaults::deployment")]
+    pub deployment: String,
 }
 
 /// Who opens the connection.
@@ -229,6 +246,9 @@ mod defaults {
     use std::{net::SocketAddr, path::PathBuf};
 
     pub(super) fn agent_namespace() -> String {
+        "eai-agent".to_owned()
+    }
+    pub(super) fn deployment() -> String {
         "eai-agent".to_owned()
     }
     pub(super) fn work_namespace() -> String {

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use eai_api::{
     MemberReport, MemberReportSpec,
-    member_report::{Probes as ProbesReport, Versions},
+    member_report::{Probes as ProbesReport, UpdateOffer, Updates, Versions},
 };
 use eai_chain::Key;
 use eai_runtime::clock;
@@ -21,7 +21,10 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::reflector::Store,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{offers::Offers, pod::LightPod};
@@ -35,6 +38,8 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// Nothing changes for longer than this without a look, and none is taken to stand for longer: a hub that was restored, or
 /// somebody else with this member's token, may have put another in its place.
 const AT_LEAST_EVERY: Duration = Duration::from_mins(1);
+/// How long the first report waits until this agent's own image is known.
+const KNOW_OWN: Duration = Duration::from_secs(10);
 /// After a report that couldn't be written.
 const RETRY: Duration = Duration::from_secs(3);
 
@@ -50,6 +55,10 @@ pub struct Reporter {
     pub changed: Arc<Notify>,
     /// The API server's version.
     pub kubernetes: String,
+    /// This agent's own image, and what became of updates.
+    pub updates: watch::Receiver<Updates>,
+    /// Told what the hub offers: each report's answer says it, which saves asking.
+    pub offered: watch::Sender<Option<UpdateOffer>>,
 }
 
 /// The report that was last written.
@@ -67,10 +76,11 @@ impl Written {
 
 impl Reporter {
     /// Writes reports until `shutdown`.
-    pub async fn run(self, key: Key, shutdown: CancellationToken) {
+    pub async fn run(mut self, key: Key, shutdown: CancellationToken) {
         let mut offers = Offers::new(key);
         let mut written = None;
         let _ = tokio::join!(self.nodes.wait_until_ready(), self.pods.wait_until_ready());
+        self.know_own_image().await;
         loop {
             let started = Instant::now();
             let now = u64::try_from(clock::now().as_second()).unwrap_or(0);
@@ -81,8 +91,18 @@ impl Reporter {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
                 () = self.changed.notified(), if !failed => {}
+                Ok(()) = self.updates.changed(), if !failed => {}
             }
             tokio::time::sleep_until(started + AT_MOST_EVERY).await;
+        }
+    }
+
+    /// A report that doesn't know the agent's image would look as if an update had been undone: what the last agent wrote
+    /// stands for that moment.
+    async fn know_own_image(&mut self) {
+        let unknown = { self.updates.borrow().digest.is_empty() };
+        if unknown {
+            let _ = tokio::time::timeout(KNOW_OWN, self.updates.changed()).await;
         }
     }
 
@@ -130,6 +150,7 @@ impl Reporter {
             offers,
             counted: work.into_iter().collect(),
             sealing_key: context.keys.public(),
+            updates: Some(self.updates.borrow().clone()),
         }
     }
 
@@ -138,7 +159,14 @@ impl Reporter {
         let member = &self.context.config.member;
         let report = MemberReport::new(member, spec.clone());
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        with_timeout(api.patch(member, &params, &Patch::Apply(&report))).await.map(drop)
+        let answer = with_timeout(api.patch(member, &params, &Patch::Apply(&report))).await?;
+        let offer = answer.status.and_then(|status| status.update);
+        self.offered.send_if_modified(|offered| {
+            let changed = *offered != offer;
+            *offered = offer;
+            changed
+        });
+        Ok(())
     }
 }
 

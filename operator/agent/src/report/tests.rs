@@ -284,7 +284,10 @@ async fn the_hub_is_told_whether_work_may_run_on_without_it() {
         let world = crate::testing::world::World::with(config).await;
         let ((nodes, _nodes), (pods, _pods)) = (kube::runtime::reflector::store(), kube::runtime::reflector::store());
         let context = Arc::clone(&world.context);
-        let reporter = Reporter { context, nodes, pods, changed: Arc::default(), kubernetes: String::new() };
+        let updates = tokio::sync::watch::channel(crate::update::unknown(&context.config)).1;
+        let offered = tokio::sync::watch::channel(None).0;
+        let kubernetes = String::new();
+        let reporter = Reporter { context, nodes, pods, changed: Arc::default(), kubernetes, updates, offered };
         assert_eq!(reporter.spec(Vec::new()).allows_continue, allow);
     }
 }

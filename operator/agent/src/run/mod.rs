@@ -39,6 +39,7 @@ use crate::{
     report::Reporter,
     streams::Streams,
     sweep::Sweeper,
+    update::{self, Updater, standby::Standby},
     work,
 };
 
@@ -107,6 +108,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let pulse = Arc::new(Pulse::draw(time)?);
     let mut base = Base { config, key, metrics, health, member, hub, bearer, pulse, shutdown, tasks: JoinSet::new() };
     base.serve();
+    if !base.alone().await {
+        return Ok(());
+    }
     let kubernetes = base.member.apiserver_version().await?.git_version;
     let (identity, refused) = base.enter().await?;
     let Some(identity) = identity else { return Ok(()) };
@@ -135,6 +139,27 @@ impl Base {
                 shutdown.cancel();
             }
         });
+    }
+
+    /// Waits until no other agent of this member is at work; false if it was told to stop. A Deployment that isn't updated
+    /// by itself ends the old one first (`Recreate`).
+    async fn alone(&self) -> bool {
+        if !update::enabled(&self.config) {
+            return true;
+        }
+        let standby = Standby {
+            config: self.config.clone(),
+            member: self.member.clone(),
+            hub: self.hub.clone(),
+            bearer: self.bearer.clone(),
+            pod: self.pod(),
+            health: self.health.clone(),
+        };
+        standby.wait(self.shutdown.clone()).await
+    }
+
+    fn pod(&self) -> String {
+        std::env::var("POD_NAME").unwrap_or_else(|_| self.config.member.clone())
     }
 
     /// Becomes, or is still, a member. No identity if the agent was told to stop meanwhile.
@@ -178,6 +203,8 @@ impl Base {
         let (reached, last_reached) = watch::channel(0);
         let (found, findings) = watch::channel(Probes::default());
         let (wake, queue) = unbounded_channel();
+        let (told, own) = watch::channel(update::unknown(&self.config));
+        let (offered, offers) = watch::channel(None);
         let changed = Arc::new(Notify::new());
         let watched = Watches { base: self, wake: &wake, changed: &changed }.start(reconnected);
         let context = Arc::new(self.context(identity, watched.stores, findings.clone(), wake.clone()));
@@ -185,7 +212,7 @@ impl Base {
             member: self.member.clone(),
             hub: self.hub.clone(),
             namespace: self.hub_namespace(),
-            holder: std::env::var("POD_NAME").unwrap_or_else(|_| self.config.member.clone()),
+            holder: self.pod(),
             pulse: Arc::clone(&self.pulse),
             reconnects,
             reached,
@@ -198,11 +225,21 @@ impl Base {
             pods: watched.light_pods,
             changed: Arc::clone(&changed),
             kubernetes,
+            updates: own,
+            offered,
+        };
+        let updater = Updater {
+            config: self.config.clone(),
+            member: self.member.clone(),
+            pod: self.pod(),
+            offered: offers,
+            told,
         };
         let prober = Prober { config: self.config.clone(), member: self.member.clone(), found };
         let shutdown = || self.shutdown.clone();
         self.tasks.spawn(heartbeat.run(shutdown()));
         self.tasks.spawn(reporter.run(self.key.clone(), shutdown()));
+        self.tasks.spawn(updater.run(shutdown()));
         self.tasks.spawn(prober.run(shutdown()));
         self.tasks.spawn(Sweeper::new(Arc::clone(&context)).run(shutdown()));
         self.tasks.spawn(fence::watch(Arc::clone(&context), wake.clone(), shutdown()));

@@ -58,7 +58,7 @@ fn read(kind: &str, stored: &Value) -> Result<(), TestCaseError> {
 
 #[test]
 fn whatever_is_accepted_can_be_read() {
-    for kind in ["AIJob", "Assignment", "ComputeNode", "MemberReport"] {
+    for kind in ["AIJob", "AgentRelease", "Assignment", "ComputeNode", "MemberReport"] {
         let schema = Server::of(kind).schema().clone();
         let mut never = Vec::new();
         each_field(&schema, "", &mut |pointer, schema| {

@@ -1,6 +1,6 @@
 //! Every field survives being read and written.
 
-use eai_api::{AIJob, Assignment, ComputeNode, MemberReport};
+use eai_api::{AIJob, AgentRelease, Assignment, ComputeNode, MemberReport};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ pub fn round_trip(kind: &str, object: &Value) -> Result<Value, serde_json::Error
     }
     match kind {
         "AIJob" => through::<AIJob>(object),
+        "AgentRelease" => through::<AgentRelease>(object),
         "Assignment" => through::<Assignment>(object),
         "ComputeNode" => through::<ComputeNode>(object),
         "MemberReport" => through::<MemberReport>(object),

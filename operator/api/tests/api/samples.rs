@@ -50,5 +50,5 @@ fn every_sample_is_accepted_as_it_is() {
         kinds.push(kind);
     }
     kinds.sort();
-    assert_eq!(json!(kinds), json!(["AIJob", "Assignment", "ComputeNode", "MemberReport"]));
+    assert_eq!(json!(kinds), json!(["AIJob", "AgentRelease", "Assignment", "ComputeNode", "MemberReport"]));
 }

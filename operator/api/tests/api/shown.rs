@@ -39,7 +39,7 @@ fn a_job_is_listed_with_what_its_vendor_asks_about() {
 
 #[test]
 fn every_column_shows_something() {
-    for kind in ["AIJob", "Assignment", "ComputeNode", "MemberReport"] {
+    for kind in ["AIJob", "AgentRelease", "Assignment", "ComputeNode", "MemberReport"] {
         let object = sample(kind);
         for (name, path) in columns(kind).into_iter().filter(|(_, path)| !path.starts_with(".metadata")) {
             let shown = at(&object, &path).unwrap_or_else(|| panic!("{kind}: {name}: nothing at {path}"));
@@ -50,7 +50,7 @@ fn every_column_shows_something() {
 
 #[test]
 fn the_kinds_go_by_short_names_and_together() {
-    let names = ["AIJob", "Assignment", "ComputeNode", "MemberReport"].map(|kind| {
+    let names = ["AIJob", "AgentRelease", "Assignment", "ComputeNode", "MemberReport"].map(|kind| {
         let crd = crd(kind);
         let names = &crd["spec"]["names"];
         json!([names["plural"], names["shortNames"], names["categories"], crd["spec"]["scope"]])
@@ -59,6 +59,7 @@ fn the_kinds_go_by_short_names_and_together() {
         json!(names),
         json!([
             ["aijobs", ["aij"], ["eai", "all"], "Namespaced"],
+            ["agentreleases", ["agr"], ["eai"], "Cluster"],
             ["assignments", ["asg"], ["eai"], "Namespaced"],
             ["computenodes", ["cn"], ["eai"], "Cluster"],
             ["memberreports", ["mr"], ["eai"], "Namespaced"],
@@ -66,10 +67,10 @@ fn the_kinds_go_by_short_names_and_together() {
     );
 }
 
-/// Status is a subresource of its own, so that who may write a spec can't write a status. A MemberReport has none.
+/// Status is a subresource of its own, so that who may write a spec can't write a status.
 #[test]
 fn status_is_apart_from_spec() {
-    let apart = ["AIJob", "Assignment", "ComputeNode", "MemberReport"]
+    let apart = ["AIJob", "AgentRelease", "Assignment", "ComputeNode", "MemberReport"]
         .map(|kind| crd(kind)["spec"]["versions"][0]["subresources"]["status"].is_object());
-    assert_eq!(apart, [true, true, true, false]);
+    assert_eq!(apart, [true; 5]);
 }

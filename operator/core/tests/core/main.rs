@@ -10,4 +10,5 @@ mod metering;
 mod money;
 mod offer;
 mod quantity;
+mod release;
 mod seal;

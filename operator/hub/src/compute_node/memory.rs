@@ -8,7 +8,7 @@ use std::{
 
 use eai_api::{MemberReport, MemberReportSpec};
 
-use super::{build::Objects, offers::summary};
+use super::{agent, build::Objects, offers::summary};
 use crate::{heartbeat::Heartbeats, placement::unbelievable, tally::Tallies};
 
 /// How long what was written is taken to be still there.
@@ -83,6 +83,7 @@ fn differ(member: &str, before: &MemberReportSpec, after: &MemberReportSpec) -> 
     let shown = |report: &MemberReportSpec| (report.probes.clone(), report.nodes_away.clone(), report.drain_by.clone());
     before.offers != after.offers
         || shown(before) != shown(after)
+        || agent::shown(before) != agent::shown(after)
         || summary(before) != summary(after)
         || unbelievable(member, before) != unbelievable(member, after)
 }

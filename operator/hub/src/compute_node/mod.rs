@@ -6,6 +6,7 @@
 //! deployments create/patch, leases create, secrets `member-kubeconfig` get, secrets, rolebindings and deployments
 //! delete, serviceaccounts/token create; and everything that [`objects::role`] gives.
 
+mod agent;
 mod apply;
 mod build;
 mod deployment;
@@ -170,6 +171,7 @@ async fn reconcile(node: Arc<ComputeNode>, members: Arc<Members>) -> Result<Acti
         offers: decision.offers.as_ref(),
         aspects: health::aspects(&snapshot, &acted.standing, decision.offers.as_ref()),
         summary: decision.summary,
+        agent: snapshot.report.as_deref().map(agent::shown),
         token: acted.token,
         has_namespace: acted.has_namespace,
     };

@@ -1,7 +1,7 @@
 //! The ComputeNode's status. What it says is decided in `build`; here it is put into conditions and written.
 
 use eai_api::{
-    compute_node::{ComputeNode, ComputeNodeStatus, SealedToken},
+    compute_node::{AgentShown, ComputeNode, ComputeNodeStatus, SealedToken},
     condition::{self, ACCEPTED, AVAILABLE, READY, RECONCILING, STALLED, Status},
     names::member_namespace,
 };
@@ -33,6 +33,8 @@ pub struct Findings<'a> {
     pub aspects: Vec<Aspect>,
     /// Its accelerators in words, once it has reported.
     pub summary: Option<String>,
+    /// Its agent, once it has reported.
+    pub agent: Option<AgentShown>,
     /// The first token as it should stand now.
     pub token: Option<SealedToken>,
     /// Whether it has a namespace of its own now.
@@ -51,6 +53,7 @@ pub fn build(node: &ComputeNode, findings: Findings<'_>, now: Timestamp) -> Comp
         token: findings.token,
         summary: findings.summary.or(before.summary),
         prices: findings.offers.map_or(before.prices, |offers| offers.prices.clone()),
+        agent: findings.agent.or(before.agent),
         conditions: before.conditions,
     };
     let mut set = |kind: &str, holds: Status, reason: &str, message: String| {

@@ -1,5 +1,5 @@
 //! What EAI must show on real clusters, one module for each promise. Run by `tests/e2e.sh` on a stage that
-//! `eai-demo run --keep` left up, one test at a time, in the order of their names: `uninstalling` is the last.
+//! `eai-demo run --keep` left up, one test at a time; `uninstalling` is the last.
 //!
 //! Every wait is bounded. Each test has a vendor of its own, with a key, a namespace and exactly the EAI it is given, and
 //! takes them down again.
@@ -22,3 +22,4 @@ mod streams;
 mod support;
 mod tokens;
 mod uninstalling;
+mod updating;

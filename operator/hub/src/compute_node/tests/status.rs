@@ -25,6 +25,7 @@ fn findings(standing: &Standing) -> Findings<'_> {
         offers: None,
         aspects: Vec::new(),
         summary: None,
+        agent: None,
         token: None,
         has_namespace: true,
     }
