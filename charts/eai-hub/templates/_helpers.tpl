@@ -59,6 +59,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.chain.escrow | quote }}
 - name: EAI_TOKEN
   value: {{ .Values.chain.token | quote }}
+{{- with .Values.chain.nodeRegistry }}
+- name: EAI_NODE_REGISTRY
+  value: {{ . | quote }}
+{{- end }}
 - name: EAI_HUB_KEY_FILE
   value: /etc/eai/hub-key/key
 - name: EAI_HUB_ID

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 
 alloy::sol!("../../contracts/src/interfaces/IEscrow.sol");
+alloy::sol!("../../contracts/src/interfaces/INodeRegistry.sol");
 
 alloy::sol! {
     /// What is used of the EAI token.

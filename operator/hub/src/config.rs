@@ -45,6 +45,9 @@ pub struct Config {
     /// The EAI token.
     #[arg(long, env = "EAI_TOKEN", global = true)]
     pub token: Option<Address>,
+    /// The NodeRegistry, whose stakes weigh members when many fall silent at once; without it each weighs the same.
+    #[arg(long, env = "EAI_NODE_REGISTRY", global = true)]
+    pub node_registry: Option<Address>,
     /// File with the hub's secp256k1 key in hexadecimal.
     #[arg(long, env = "EAI_HUB_KEY_FILE", default_value = "/etc/eai/hub-key/key", global = true)]
     pub hub_key_file: PathBuf,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use eai_chain::Ledger;
+use eai_chain::{Ledger, Stakes};
 use eai_core::fencing::Policy;
 use kube::{Client, runtime::events::Recorder};
 use prometheus::Registry;
@@ -18,6 +18,8 @@ pub struct Context {
     pub config: Config,
     /// The chain, with the hub's key.
     pub ledger: Arc<dyn Ledger>,
+    /// Where stakes are read, if the hub was told of a NodeRegistry.
+    pub stakes: Option<Arc<dyn Stakes>>,
     /// Events (events.k8s.io/v1) on the objects we act on.
     pub recorder: Recorder,
     /// Where metrics are registered; the health server serves it.
@@ -43,6 +45,7 @@ impl Context {
             client: self.client.clone(),
             config: self.config.clone(),
             ledger: self.ledger.clone(),
+            stakes: self.stakes.clone(),
             recorder: self.recorder.clone(),
             registry: self.registry.clone(),
             fencing: self.fencing,

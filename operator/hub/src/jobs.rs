@@ -19,7 +19,7 @@ use crate::{
     assignment,
     context::{Fatal, Shared},
     drain,
-    fencing::{self, Fence},
+    fencing::{self, Fence, StakeBook},
     herald::{self, Herald},
     hub::Hub,
     hub_info,
@@ -52,6 +52,7 @@ pub async fn run(ctx: Shared, metrics: Metrics) -> Result<(), Fatal> {
         rules: rules(&ctx),
         id,
         fence: Fence::new(ctx.fencing, Instant::now()),
+        stakes: StakeBook::default(),
         room: Mutex::default(),
         demand: std::sync::Mutex::default(),
         pass: Arc::new(Notify::new()),
@@ -104,6 +105,7 @@ async fn work(
         publish(hub, &shutdown),
         fencing::settle_in(hub, shutdown.clone()),
         fencing::watch(hub, shutdown.clone()),
+        fencing::read_stakes(hub, shutdown.clone()),
         tally::watch(hub, shutdown.clone()),
     );
 }

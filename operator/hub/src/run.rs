@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eai_chain::{EscrowLedger, Key, endpoint::Endpoint};
+use eai_chain::{EscrowLedger, Key, NodeRegistry, Stakes, endpoint::Endpoint};
 use eai_runtime::{
     health::{self, Readiness},
     leader::Election,
@@ -55,6 +55,7 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
     let reporter = Reporter { controller: "eai-operator".to_owned(), instance: Some(identity.clone()) };
     let ctx = Context {
         ledger: Arc::new(ledger(&config)?),
+        stakes: stakes(&config)?,
         recorder: Recorder::new(client.clone(), reporter),
         client,
         fencing: config.fencing(),
@@ -114,6 +115,14 @@ fn ledger(config: &Config) -> Result<EscrowLedger, Fatal> {
     // Somebody waits for each lease; a look at the receipt is cheap.
     endpoint.settings.poll = RECEIPT_POLL;
     EscrowLedger::new(endpoint, key).map_err(|error| Fatal::new(part, error))
+}
+
+/// Where stakes are read, if anywhere.
+fn stakes(config: &Config) -> Result<Option<Arc<dyn Stakes>>, Fatal> {
+    let (Some(escrow), Some(registry)) = (config.escrow, config.node_registry) else { return Ok(None) };
+    let endpoint = Endpoint::new(&config.rpc_url, config.chain_id, escrow);
+    let registry = NodeRegistry::new(endpoint, registry).map_err(|error| Fatal::new("the chain", error))?;
+    Ok(Some(Arc::new(registry)))
 }
 
 /// The pod's name: who this replica is in elections and events.

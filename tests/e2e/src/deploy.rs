@@ -109,7 +109,7 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
     let hub = &stage.hub;
     let chart = |name: &str| stage.repository.join("charts").join(name).display().to_string();
     hub.helm(&["upgrade", "--install", "eai-crds", &chart("eai-crds"), "-n", HUB_NAMESPACE, "--create-namespace"])?;
-    let values = json!({
+    let mut values = json!({
         "image": image_values(&images.operator),
         "hub": {"key": {"value": stage.people.hub.key.trim_start_matches("0x")}},
         "chain": {
@@ -121,6 +121,9 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
         "agent": {"image": images.agent},
         "artifacts": {"persistence": {"storageClass": "-", "size": "5Gi", "retain": false}},
     });
+    if let Some(registry) = node_registry(stage)? {
+        values["chain"]["nodeRegistry"] = registry;
+    }
     let file = values_file(stage, "hub", &values)?;
     let file = file.display().to_string();
     hub.helm(&[
@@ -138,6 +141,13 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
     ])?;
     hub.kubectl(&["wait", "--for=condition=Available", "apiservice/v1alpha1.artifacts.eai.network", "--timeout=60s"])?;
     Ok(())
+}
+
+/// The NodeRegistry's address, if one was deployed.
+fn node_registry(stage: &Stage) -> Result<Option<Value>> {
+    let book: Value = serde_json::from_str(&run::read(&stage.dir.join("addresses.json"))?)
+        .map_err(|error| Error::unexpected("addresses.json", error))?;
+    Ok(book.pointer("/policy/registry").cloned())
 }
 
 /// Writes a chart's values, which may hold keys.

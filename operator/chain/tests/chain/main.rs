@@ -13,4 +13,5 @@ mod racing;
 mod restart;
 mod signatures;
 mod skips;
+mod stakes;
 mod support;

@@ -101,6 +101,7 @@ impl Operator {
             client,
             config: Cli::parse_from(windows).config,
             ledger: Arc::new(self.chain.clone()),
+            stakes: None,
             registry,
             quotes: quotes.clone(),
             fencing: Policy { valid_for_ms: self.valid_for_ms, grace_ms: 0, sync_ms: 0, skew_percent: 0 },
