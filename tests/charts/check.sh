@@ -47,6 +47,7 @@ refuses "/chain/id'?: minimum" eai-hub ""
 refuses "/chain/escrow" eai-hub demo-values --set chain.escrow=0x12
 refuses "/chain/hubRegistry" eai-hub demo-values --set chain.hubRegistry=0x12
 refuses "/chain/firstBlock" eai-hub demo-values --set chain.firstBlock=-1
+refuses "/chain/nodeRegistry" eai-hub demo-values --set chain.nodeRegistry=0x12
 refuses "/hub/id" eai-hub demo-values --set hub.id=abc
 refuses "/hub/generation" eai-hub demo-values --set hub.generation=0
 refuses "/hub/key/value" eai-hub demo-values --set hub.key.value=secret
@@ -120,6 +121,8 @@ has "the chain's port is open" eai-hub demo-values '\{port: 8545, protocol: TCP\
 has "a volume without a class" eai-hub demo-values 'storageClassName: ""' --set artifacts.persistence.enabled=true,artifacts.persistence.storageClass=-
 has "a claim outlives the chart" eai-hub full-values 'helm.sh/resource-policy: keep'
 has "push mode off is said" eai-hub demo-values 'push mode is off'
+has "stakes are read where a registry is named" eai-hub full-values 'name: EAI_NODE_REGISTRY'
+hasnt "and nowhere else" eai-hub demo-values 'EAI_NODE_REGISTRY'
 hasnt "push rights only with an agent's image" eai-hub demo-values 'name: eai-operator-push'
 has "push rights with an agent's image" eai-hub full-values 'name: eai-operator-push'
 has "the work namespace enforces restricted" eai-agent pull-values 'pod-security.kubernetes.io/enforce: restricted'

@@ -65,6 +65,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 - name: EAI_FIRST_BLOCK
   value: {{ .Values.chain.firstBlock | int64 | quote }}
+{{- with .Values.chain.nodeRegistry }}
+- name: EAI_NODE_REGISTRY
+  value: {{ . | quote }}
+{{- end }}
 - name: EAI_HUB_KEY_FILE
   value: /etc/eai/hub-key/key
 - name: EAI_HUB_ID

@@ -3,6 +3,7 @@
 
 alloy::sol!("../../contracts/src/interfaces/IEscrow.sol");
 alloy::sol!("../../contracts/src/interfaces/IHubRegistry.sol");
+alloy::sol!("../../contracts/src/interfaces/INodeRegistry.sol");
 
 alloy::sol! {
     /// What is used of the EAI token.

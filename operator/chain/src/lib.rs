@@ -4,7 +4,8 @@
 //!
 //! - pure: [`ids`], [`eip712`] and [`key`] need no network. An agent signs its offers with these.
 //! - [`Reader`] and [`Account`] talk to one Escrow over JSON-RPC, for people's tools.
-//! - [`Ledger`] is what the hub sees of the chain; [`EscrowLedger`] is it over JSON-RPC.
+//! - [`Ledger`] is what the hub sees of the chain, [`Stakes`] what it weighs members by; [`EscrowLedger`] and
+//!   [`NodeRegistry`] are they over JSON-RPC.
 //!
 //! [`Readiness`] and [`Delivery`] are what is signed for contracts that no part uses yet.
 //!
@@ -21,6 +22,7 @@ pub mod lease;
 pub mod ledger;
 pub mod reader;
 pub mod refusal;
+pub mod stakes;
 pub mod tenure;
 
 mod bindings;
@@ -44,4 +46,5 @@ pub use lease::{
 pub use ledger::Ledger;
 pub use reader::{Earning, Grant, Opening, Reader};
 pub use refusal::Refusal;
+pub use stakes::{NodeRegistry, Stakes};
 pub use tenure::{HubRegistry, Tenure, Tenures};

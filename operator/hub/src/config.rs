@@ -52,6 +52,9 @@ pub struct Config {
     /// The block in which the Escrow was deployed: searches for past leases begin there.
     #[arg(long, env = "EAI_FIRST_BLOCK", default_value_t = 0, global = true)]
     pub first_block: u64,
+    /// The NodeRegistry, whose stakes weigh members when many fall silent at once; without it each weighs the same.
+    #[arg(long, env = "EAI_NODE_REGISTRY", global = true)]
+    pub node_registry: Option<Address>,
     /// File with the hub's secp256k1 key in hexadecimal.
     #[arg(long, env = "EAI_HUB_KEY_FILE", default_value = "/etc/eai/hub-key/key", global = true)]
     pub hub_key_file: PathBuf,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use eai_chain::{Ledger, Tenures};
+use eai_chain::{Ledger, Stakes, Tenures};
 use eai_core::fencing::Policy;
 use kube::{Client, runtime::events::Recorder};
 use prometheus::Registry;
@@ -20,6 +20,8 @@ pub struct Context {
     pub ledger: Arc<dyn Ledger>,
     /// Who goes on as this hub, where a `HubRegistry` is configured.
     pub tenures: Option<Arc<dyn Tenures>>,
+    /// Where stakes are read, if the hub was told of a NodeRegistry.
+    pub stakes: Option<Arc<dyn Stakes>>,
     /// Events (events.k8s.io/v1) on the objects we act on.
     pub recorder: Recorder,
     /// Where metrics are registered; the health server serves it.
@@ -46,6 +48,7 @@ impl Context {
             config: self.config.clone(),
             ledger: self.ledger.clone(),
             tenures: self.tenures.clone(),
+            stakes: self.stakes.clone(),
             recorder: self.recorder.clone(),
             registry: self.registry.clone(),
             fencing: self.fencing,

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Notify, mpsc::UnboundedSender};
 use crate::{
     aijob::{build::Rules, claim::Parties},
     context::Shared,
-    fencing::Fence,
+    fencing::{Fence, StakeBook},
     herald::Herald,
     metrics::Metrics,
     placement::{Backoffs, Offers},
@@ -39,6 +39,8 @@ pub struct Hub {
     pub id: HubId,
     /// What was lent to which attempt.
     pub fence: Fence,
+    /// What members' owners have staked.
+    pub stakes: StakeBook,
     /// Held by whoever hands out members' room, from looking at what is free until what was handed out is on record.
     pub room: Mutex<()>,
     /// What the jobs that came say of those to come; locked while decisions are taken, never across an await.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eai_chain::{EscrowLedger, HubRegistry, Key, Tenure, Tenures, endpoint::Endpoint};
+use eai_chain::{EscrowLedger, HubRegistry, Key, NodeRegistry, Stakes, Tenure, Tenures, endpoint::Endpoint};
 use eai_runtime::{
     clock,
     health::{self, Readiness},
@@ -65,9 +65,11 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
     let reporter = Reporter { controller: "eai-operator".to_owned(), instance: Some(identity.clone()) };
     let ledger = Arc::new(ledger(&config)?);
     let registry_at = config.hub_registry;
+    let stakes = stakes(&config)?;
     let ctx = Context {
         tenures: registry_at.map(|at| Arc::new(HubRegistry::new(ledger.clone(), at)) as Arc<dyn Tenures>),
         ledger,
+        stakes,
         recorder: Recorder::new(client.clone(), reporter),
         client,
         fencing: config.fencing(),
@@ -149,6 +151,14 @@ fn ledger(config: &Config) -> Result<EscrowLedger, Fatal> {
     endpoint.settings.poll = RECEIPT_POLL;
     endpoint.settings.first_block = config.first_block;
     EscrowLedger::new(endpoint, key).map_err(|error| Fatal::new(part, error))
+}
+
+/// Where stakes are read, if anywhere.
+fn stakes(config: &Config) -> Result<Option<Arc<dyn Stakes>>, Fatal> {
+    let (Some(escrow), Some(registry)) = (config.escrow, config.node_registry) else { return Ok(None) };
+    let endpoint = Endpoint::new(&config.rpc_url, config.chain_id, escrow);
+    let registry = NodeRegistry::new(endpoint, registry).map_err(|error| Fatal::new("the chain", error))?;
+    Ok(Some(Arc::new(registry)))
 }
 
 /// The pod's name: who this replica is in elections and events.

@@ -111,7 +111,7 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
     let registry = contracts.hub_registry.map(|at| at.to_string()).unwrap_or_default();
     let chart = |name: &str| stage.repository.join("charts").join(name).display().to_string();
     hub.helm(&["upgrade", "--install", "eai-crds", &chart("eai-crds"), "-n", HUB_NAMESPACE, "--create-namespace"])?;
-    let values = json!({
+    let mut values = json!({
         "image": image_values(&images.operator),
         "hub": {"key": {"value": stage.people.hub.key.trim_start_matches("0x")}, "generation": generation(stage, contracts)?},
         "chain": {
@@ -124,6 +124,9 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
         "agent": {"image": images.agent},
         "artifacts": {"persistence": {"storageClass": "-", "size": "5Gi", "retain": false}},
     });
+    if let Some(registry) = node_registry(stage)? {
+        values["chain"]["nodeRegistry"] = registry;
+    }
     let file = values_file(stage, "hub", &values)?;
     let file = file.display().to_string();
     hub.helm(&[
@@ -159,6 +162,13 @@ fn generation(stage: &Stage, contracts: &Contracts) -> Result<u64> {
     let asked = std::thread::scope(|scope| scope.spawn(ask).join());
     let tenure = asked.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     Ok(tenure.map_or(1, |tenure| tenure.generation + 1))
+}
+
+/// The NodeRegistry's address, if one was deployed.
+fn node_registry(stage: &Stage) -> Result<Option<Value>> {
+    let book: Value = serde_json::from_str(&run::read(&stage.dir.join("addresses.json"))?)
+        .map_err(|error| Error::unexpected("addresses.json", error))?;
+    Ok(book.pointer("/policy/registry").cloned())
 }
 
 /// Writes a chart's values, which may hold keys.

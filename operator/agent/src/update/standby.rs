@@ -10,6 +10,7 @@ use std::{
 };
 
 use eai_api::MemberReport;
+use eai_runtime::clock;
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use tokio_util::sync::CancellationToken;
@@ -87,7 +88,7 @@ impl Standby {
     /// in has nothing to lose, and perhaps comes with the invite that mends it.
     async fn tried(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let (_, membership) = Identity::load(self.member.clone(), &self.config.agent_namespace).await?;
-        let Some(membership) = membership.filter(|m| m.expires_at > Timestamp::now()) else { return Ok(()) };
+        let Some(membership) = membership.filter(|m| m.expires_at > clock::now()) else { return Ok(()) };
         self.bearer.set(&membership.token);
         let namespace = eai_api::names::member_namespace(&self.config.member);
         let reports: Api<MemberReport> = Api::namespaced(self.hub.clone(), &namespace);

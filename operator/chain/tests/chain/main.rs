@@ -13,5 +13,6 @@ mod racing;
 mod restart;
 mod signatures;
 mod skips;
+mod stakes;
 mod support;
 mod tenures;

@@ -11,10 +11,19 @@ const AT_ONCE_PERMILLE: u64 = 300;
 /// Pauses begin at least so many validities apart.
 const APART: u64 = 3;
 
+/// What each of an owner's `members` weighs, who has staked `stake`: an equal part of it, whether it is heard or not. So a
+/// stake weighs the same however many members stand on it, and enrolling more gains nothing. Rounded down, but to one at
+/// least: who has staked anything isn't one of those without a stake, who weigh more than a part that is rounded away.
+#[must_use]
+pub fn part(stake: u128, members: usize) -> u128 {
+    let members = u128::try_from(members).unwrap_or(u128::MAX).max(1);
+    (stake / members).max(u128::from(stake > 0))
+}
+
 /// A member as the weighing sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voice {
-    /// Its stake, in any unit; 0 for none.
+    /// Its stake, in any unit; 0 for none. Of an owner with several members, its [`part`].
     pub stake: u128,
     /// Since when it is silent; `None` while it is heard.
     pub silent_since: Option<SteadyMs>,

@@ -4,6 +4,7 @@
 //! process that knows nothing of an attempt counts from its own first sight of it, and so only waits longer.
 
 mod silence;
+mod stakes;
 mod tenure;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use eai_core::fencing::{
 };
 
 pub use silence::watch;
+pub use stakes::{StakeBook, read as read_stakes};
 pub use tenure::{SETTLED_IN, settle_in};
 
 use crate::heartbeat::Voice;

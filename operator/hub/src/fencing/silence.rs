@@ -1,7 +1,11 @@
 //! Whether so many members fell silent at once that the hub should doubt itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use eai_api::ComputeNode;
 use eai_core::fencing::silence::Voice as Weighed;
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
@@ -22,11 +26,15 @@ pub async fn watch(hub: &Hub, shutdown: CancellationToken) {
     }
 }
 
+/// The members that count.
+pub(super) fn accepted(hub: &Hub) -> Vec<Arc<ComputeNode>> {
+    hub.world.nodes.state().into_iter().filter(|node| node.spec.accepted).collect()
+}
+
 fn look(hub: &Hub, now: Instant) {
-    let accepted = hub.world.nodes.state().into_iter().filter(|node| node.spec.accepted);
-    // What members have staked isn't read from the chain yet, so each counts the same.
-    let weighed = accepted.map(|node| Weighed {
-        stake: 0,
+    let members = accepted(hub);
+    let weighed = members.iter().zip(hub.stakes.weights(&members)).map(|(node, stake)| Weighed {
+        stake,
         silent_since: hub.ctx.heartbeats.silent_since(&node.name_any(), now).map(|at| hub.fence.steady(at)),
     });
     hub.fence.weigh(&weighed.collect::<Vec<_>>(), hub.fence.steady(now));

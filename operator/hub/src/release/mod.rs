@@ -13,6 +13,7 @@ mod waves;
 use std::time::Duration;
 
 use eai_api::{AgentRelease, agent_release::ReleasePhase};
+use eai_runtime::clock;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,7 @@ const RETRY: Duration = Duration::from_secs(30);
 pub async fn run(hub: &Hub, shutdown: CancellationToken) {
     let mut offers = Offers::default();
     loop {
-        let wait = match look(hub, &mut offers, Timestamp::now()).await {
+        let wait = match look(hub, &mut offers, clock::now()).await {
             Ok(()) => EVERY,
             Err(error) => {
                 tracing::warn!(%error, "agents' releases can't be seen to; it is tried again");

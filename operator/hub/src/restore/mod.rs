@@ -22,6 +22,7 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use eai_chain::{Holder, LedgerError, Tenure, Tenures};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::watch::watch;
@@ -34,6 +35,9 @@ use crate::context::{Context, Fatal};
 
 /// Until what couldn't be read, written or sent is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long the chain is waited for by a hub that has its generation on record. Then it goes on as that, so that what runs
+/// is lent more although the chain is away; [`watch`] looks again.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What can go wrong on the way; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,11 @@ pub struct Superseded {
     pub generation: u64,
 }
 
+/// The chain was away when this hub began to lead, and says now that it isn't what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the chain answers again, and this hub's generation is to be raised: it begins anew")]
+struct Anew;
+
 /// What one look came to.
 enum Step {
     /// This hub goes on with this.
@@ -70,12 +79,14 @@ enum Step {
 }
 
 /// Waits until the chain says that this hub goes on, raising its generation where that is due; returns as what it goes
-/// on, or `None` if `shutdown` came first. Called by whoever leads, before anything begins.
+/// on, or `None` if `shutdown` came first. Called by whoever leads, before anything begins. While the chain doesn't answer,
+/// what it said last counts.
 pub async fn take(
     ctx: &Context,
     tenures: &Arc<dyn Tenures>,
     shutdown: &CancellationToken,
 ) -> Result<Option<Tenure>, Fatal> {
+    let since = Instant::now();
     loop {
         match step(ctx, tenures.as_ref()).await {
             Ok(Ok(Step::Taken(tenure))) => {
@@ -84,6 +95,14 @@ pub async fn take(
             }
             Ok(Ok(Step::Again)) => continue,
             Ok(Err(superseded)) => return Err(Fatal::new("leading", superseded)),
+            Err(Trouble::Chain(error))
+                if since.elapsed() >= PATIENCE
+                    && let Some(held) = on_record(ctx).await =>
+            {
+                let generation = held.generation;
+                tracing::warn!(%error, generation, "the chain doesn't answer; this hub goes on as what it was");
+                return Ok(Some(held));
+            }
             Err(error) => tracing::warn!(%error, "the hub's generation can't be read or raised; it is tried again"),
         }
         tokio::select! {
@@ -91,6 +110,14 @@ pub async fn take(
             () = shutdown.cancelled() => return Ok(None),
         }
     }
+}
+
+/// As what this hub went on last, unless it was told since that it was restored.
+async fn on_record(ctx: &Context) -> Option<Tenure> {
+    let record = Records::of(ctx).read().await.ok()?;
+    let held = record.held?;
+    let raises = record.raising.is_some_and(|raising| raising != held) || ctx.config.generation > held.generation;
+    (!raises).then_some(held)
 }
 
 async fn step(ctx: &Context, tenures: &dyn Tenures) -> Result<Result<Step, Superseded>, Trouble> {

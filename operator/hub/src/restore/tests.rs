@@ -60,6 +60,7 @@ impl World {
             client,
             config: Cli::parse_from(["eai-operator", &format!("--generation={asked}"), &first]).config,
             ledger: Arc::new(self.chain().clone()),
+            stakes: None,
             tenures: Some(Arc::new(self.chain().clone())),
             registry: Registry::new(),
             quotes: Quotes::default(),
@@ -268,6 +269,34 @@ async fn a_hub_that_leads_ends_when_another_goes_on_and_not_when_the_chain_is_aw
     assert!(said.contains("as generation 2") && said.contains("set hub.generation to 3"), "{said}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_begins_while_the_chain_is_away_goes_on_as_what_it_was_unless_it_was_told_otherwise() {
+    let world = World::new();
+    let unknown = async { tokio::time::timeout(Duration::from_mins(10), world.take(1)).await };
+    world.chain().set_down(true);
+    assert!(unknown.await.is_err(), "it doesn't know yet who it is");
+    world.chain().set_down(false);
+    let ours = world.take(1).await.unwrap();
+    world.chain().set_down(true);
+    assert_eq!(world.take(1).await.unwrap(), ours);
+    let told = async { tokio::time::timeout(Duration::from_mins(10), world.take(2)).await };
+    assert!(told.await.is_err(), "restored, it begins nothing before the chain knows");
+}
+
+#[tokio::test]
+async fn a_restore_that_nobody_noticed_while_the_chain_was_away_is_noticed_after() {
+    let world = World::new();
+    let ours = world.take(1).await.unwrap();
+    a_block().await;
+    world.chain().lose("b", 1, eai("1"), eai("0.25"));
+    world.chain().set_down(true);
+    world.lead(ours).await.unwrap();
+    world.chain().set_down(false);
+    let said = world.lead(ours).await.unwrap_err();
+    assert!(said.contains("begins anew"), "{said}");
+    assert_eq!(world.take(1).await.unwrap().generation, 2);
+}
+
 #[tokio::test]
 async fn what_is_newer_than_the_backup_is_closed_at_what_had_settled_and_reported() {
     let world = World::new();
@@ -284,7 +313,8 @@ async fn what_is_newer_than_the_backup_is_closed_at_what_had_settled_and_reporte
     world.restore(&backup);
     a_block().await;
     let second = world.take(2).await.unwrap();
-    let own = world.chain().lose("of this very generation", 2, eai("5"), Amount::ZERO);
+    let own = world.chain().lose("own", 2, eai("5"), Amount::ZERO);
+    world.job_with("own", own, false);
     world.lead(second).await.unwrap();
 
     let at = |lease| world.chain().lease(lease);

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use eai_chain::{Tenure, Tenures};
 
 use super::{
-    Superseded, Trouble,
+    Anew, Step, Superseded, Trouble,
     orphans::{self, Search},
     record::{Record, Records},
-    report,
+    report, step,
 };
 use crate::context::{Context, Fatal, Shared};
 
@@ -18,18 +18,34 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Looks at the chain until `ctx.shutdown`. Ends with an error when another hub goes on with this key. A chain that
 /// doesn't answer, or a node that is behind, changes nothing.
 pub async fn watch(ctx: Shared, tenures: Arc<dyn Tenures>, tenure: Tenure) -> Result<(), Fatal> {
-    let mut sweep = None;
+    let (mut sweep, mut told) = (None, false);
     loop {
         match tenures.tenure().await {
-            Ok(found) => still_ours(tenure, found).map_err(|superseded| Fatal::new("leading", superseded))?,
+            Ok(found) => {
+                still_ours(tenure, found).map_err(|superseded| Fatal::new("leading", superseded))?;
+                told = told || found == Some(tenure) && confirmed(&ctx, tenures.as_ref(), tenure).await?;
+            }
             Err(error) => tracing::warn!(%error, "whether this hub still goes on can't be read from the chain"),
         }
-        if let Err(error) = look(&ctx, tenures.as_ref(), tenure, &mut sweep).await {
+        if told && let Err(error) = look(&ctx, tenures.as_ref(), tenure, &mut sweep).await {
             tracing::warn!(%error, "leases newer than the backup couldn't all be looked for; it is tried again");
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = ctx.shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Whether the chain has said that this hub goes on as it does: it may have been away when this hub began to lead.
+async fn confirmed(ctx: &Context, tenures: &dyn Tenures, tenure: Tenure) -> Result<bool, Fatal> {
+    match step(ctx, tenures).await {
+        Ok(Ok(Step::Taken(taken))) if taken == tenure => Ok(true),
+        Ok(Ok(_)) => Err(Fatal::new("leading", Anew)),
+        Ok(Err(superseded)) => Err(Fatal::new("leading", superseded)),
+        Err(error) => {
+            tracing::warn!(%error, "whether this hub was restored can't be told yet; it is looked at again");
+            Ok(false)
         }
     }
 }

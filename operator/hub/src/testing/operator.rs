@@ -102,6 +102,7 @@ impl Operator {
             config: Cli::parse_from(windows).config,
             ledger: Arc::new(self.chain.clone()),
             tenures: None,
+            stakes: None,
             registry,
             quotes: quotes.clone(),
             fencing: Policy { valid_for_ms: self.valid_for_ms, grace_ms: 0, sync_ms: 0, skew_percent: 0 },

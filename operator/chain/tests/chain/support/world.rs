@@ -167,7 +167,7 @@ async fn deploy_all(anvil: &Anvil, payer: Address) -> (Address, Address) {
     (escrow, deploy(anvil, &deployer, "HubRegistry", Vec::new()).await.parse().unwrap())
 }
 
-async fn deploy(anvil: &Anvil, from: &str, name: &str, arguments: Vec<u8>) -> String {
+pub async fn deploy(anvil: &Anvil, from: &str, name: &str, arguments: Vec<u8>) -> String {
     let data = hex::encode_prefixed([contracts::bytecode(name), arguments].concat());
     let tx = anvil.rpc("eth_sendTransaction", json!([{"from": from, "data": data}])).await;
     anvil.mine().await;

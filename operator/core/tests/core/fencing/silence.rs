@@ -1,6 +1,6 @@
 use eai_core::fencing::{
     Policy, SteadyMs,
-    silence::{Pauses, Voice, is_mass_silence},
+    silence::{Pauses, Voice, is_mass_silence, part},
 };
 use proptest::prelude::*;
 
@@ -64,6 +64,13 @@ fn where_nobody_has_a_stake_each_counts_the_same() {
 }
 
 #[test]
+fn a_stake_is_divided_among_the_members_that_stand_on_it() {
+    assert_eq!((part(90, 1), part(90, 3), part(91, 3)), (90, 30, 30));
+    assert_eq!((part(0, 3), part(90, 0)), (0, 90));
+    assert_eq!(part(2, 3), 1, "rounded to nothing it would weigh as much as the least stake of anybody");
+}
+
+#[test]
 fn a_pause_lasts_one_validity() {
     let all = [silent(1), silent(1)];
     let pauses = Pauses::default().look(&POLICY, &all, NOW);
@@ -109,6 +116,32 @@ proptest! {
         if 4 * fell > 3 * total && stakes.iter().filter(|(_, fell)| *fell).count() >= 2 {
             prop_assert!(mass(&all), "{} of {}", fell, total);
         }
+    }
+
+    /// Over however many members an owner spreads a stake, and however many cheap ones fall silent with them: they bring
+    /// nothing about that the stake alone, with any crowd of cheap ones, couldn't. Nor do they keep anything away.
+    #[test]
+    fn spreading_a_stake_gains_nothing(
+        stake in 1u128..1_000_000,
+        members in 1usize..200,
+        others in prop::collection::vec(1u128..1_000_000, 2..12),
+        cheap in 0usize..200,
+    ) {
+        let spread = |voice: fn(u128) -> Voice| (0..members).map(move |_| voice(part(stake, members)));
+        let weighs = (part(stake, members) * members as u128).max(stake);
+        prop_assert!(weighs <= stake.max(members as u128), "a least unit each at most");
+        let rest: u128 = others.iter().sum();
+        let total = weighs + rest;
+        let attack: Vec<_> = spread(silent)
+            .chain((0..cheap).map(|_| silent(0)))
+            .chain(others.iter().map(|stake| heard(*stake)))
+            .collect();
+        prop_assert!(!mass(&attack) || 4 * weighs > total, "{} of {}", weighs, total);
+        let defence: Vec<_> = spread(heard)
+            .chain((0..cheap).map(|_| heard(0)))
+            .chain(others.iter().map(|stake| silent(*stake)))
+            .collect();
+        prop_assert!(mass(&defence) || 4 * rest <= 3 * total, "{} of {}", rest, total);
     }
 
     /// However members come and go, expiry is frozen for at most a third of the time.
