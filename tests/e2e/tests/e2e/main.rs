@@ -14,6 +14,7 @@ mod placing;
 mod racing;
 mod refused;
 mod restarts;
+mod revoked;
 mod rights;
 mod stolen;
 mod streams;
