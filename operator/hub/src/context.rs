@@ -8,7 +8,7 @@ use kube::{Client, runtime::events::Recorder};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, heartbeat::Heartbeats, placement::Quotes, tally::Tallies};
+use crate::{config::Config, doubts::Doubts, heartbeat::Heartbeats, placement::Quotes, tally::Tallies};
 
 /// What every part of the hub is given: one per process, shared.
 pub struct Context {
@@ -32,6 +32,8 @@ pub struct Context {
     pub heartbeats: Arc<Heartbeats>,
     /// What members have of work that somebody wants to know of, counted by whoever leads.
     pub tallies: Arc<Tallies>,
+    /// What members were found to say that can't be, by whoever leads.
+    pub doubts: Arc<Doubts>,
     /// Where the aggregated API asks for quotes, and whoever leads takes the questions.
     pub quotes: Quotes,
     /// Cancelled when the process is to end: on SIGTERM, or when the leader lease is lost. A controller then takes no
@@ -54,6 +56,7 @@ impl Context {
             fencing: self.fencing,
             heartbeats: self.heartbeats.clone(),
             tallies: self.tallies.clone(),
+            doubts: self.doubts.clone(),
             quotes: self.quotes.clone(),
             shutdown,
         }

@@ -7,6 +7,7 @@ mod cleanup;
 pub mod compute_node;
 pub mod config;
 pub mod context;
+mod doubts;
 mod drain;
 #[cfg(test)]
 mod drain_tests;

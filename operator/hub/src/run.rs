@@ -75,6 +75,7 @@ async fn operate(client: Client, config: Config) -> Result<(), Fatal> {
         fencing: config.fencing(),
         heartbeats: Arc::new(Heartbeats::new(Instant::now())),
         tallies: Arc::default(),
+        doubts: Arc::default(),
         config,
         registry,
         quotes: Quotes::default(),

@@ -1,6 +1,6 @@
 //! Everything that matters to a job, read once.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use eai_api::{
     AIJob, Assignment, ComputeNode,
@@ -26,7 +26,7 @@ use crate::{
     placement,
 };
 
-/// Checkpoints that are looked for in the store at a look: a member may name any number that isn't there.
+/// Checkpoints that are taken note of at a look.
 const STORED_AT_ONCE: usize = 16;
 
 /// Everything that matters to a job, at one moment.
@@ -112,8 +112,10 @@ fn stored(hub: &Hub, job: &AIJob, attempt: &Attempt, assignment: &Assignment) ->
     let root = &hub.ctx.config.artifacts_dir;
     let there = |told: &CheckpointArtifact| has_checkpoint(root, uid, attempt.epoch, told);
     let new = checkpoints::unknown(status, attempt, &report.checkpoints);
+    // Looked for once for each index, however many its member names.
+    let mut looked = HashSet::new();
     new.into_iter()
-        .filter(|told| job.spec.checkpoint.is_some() && within(told) && there(told))
+        .filter(|told| job.spec.checkpoint.is_some() && within(told) && looked.insert(told.index) && there(told))
         .take(STORED_AT_ONCE)
         .cloned()
         .collect()

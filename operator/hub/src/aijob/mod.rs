@@ -11,10 +11,13 @@ pub mod secrets;
 pub mod words;
 mod workload;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eai_api::{
-    AIJob, AIJobStatus,
+    AIJob, AIJobStatus, Assignment,
     aijob::{Attempt, LeaseState},
 };
 use eai_runtime::clock;
@@ -30,7 +33,7 @@ use kube::{
 
 use self::{
     apply::{WishError, WriteError},
-    build::{Plan, Situation, build},
+    build::{Plan, Situation, Stage, build, situation::unix_ms, stage},
     words::reason,
 };
 use crate::{herald::News, hub::Hub};
@@ -90,6 +93,7 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
     let job = hub.world.jobs.get(&ObjectRef::from_obj(watched.as_ref())).unwrap_or(watched);
     let now = clock::now();
     let gathered = gather::gather(&hub, &job, now);
+    doubt(&hub, &job, gathered.assignment.as_deref(), now);
     let plan = build(&Situation {
         job: &job,
         assignment: gathered.assignment.as_deref(),
@@ -116,6 +120,15 @@ async fn reconcile(watched: Arc<AIJob>, hub: Arc<Hub>) -> Result<Action, Error> 
     match failure {
         Some(error) => Err(error.into()),
         None => Ok(Action::requeue(plan.again.map_or(RESYNC, |at| until(now, at)))),
+    }
+}
+
+/// Takes note of what its member says although it can't be, while that matters.
+fn doubt(hub: &Hub, job: &AIJob, assignment: Option<&Assignment>, now: Timestamp) {
+    let attempt = job.status.as_ref().filter(|s| stage(s) == Stage::Live).and_then(|s| s.attempt.as_ref());
+    let Some((attempt, assignment)) = attempt.zip(assignment) else { return };
+    if let Some(what) = build::doubt(attempt, assignment, unix_ms(now)) {
+        hub.ctx.doubts.note(&attempt.member, what, Instant::now());
     }
 }
 

@@ -45,7 +45,8 @@ pub async fn gather(
     };
     let invite = if push || !node.spec.accepted && !deleting { None } else { invite(client, &name).await? };
     let (report, tally) = (memory.reported(&name), memory.tallies.of(&name, now.steady));
-    Ok(Snapshot { report, node, place, kubeconfig, invite, pulse, tally, now: now.wall })
+    let doubts = memory.doubts.of(&name, now.steady);
+    Ok(Snapshot { report, node, place, kubeconfig, invite, pulse, tally, doubts, now: now.wall })
 }
 
 /// Looks whose the member's namespace is.

@@ -37,7 +37,7 @@ pub fn aspects(snapshot: &Snapshot, standing: &Standing, offers: Option<&Offers>
     let degraded = snapshot.report.as_deref().filter(|_| snapshot.pulse.alive);
     let all = [
         unreachable(snapshot),
-        degraded.and_then(|report| self::degraded(&snapshot.node.name_any(), report, offers)),
+        degraded.and_then(|report| self::degraded(snapshot, report, offers)),
         snapshot.drain_by().map(|by| draining(snapshot, by)),
     ];
     all.into_iter().flatten().collect()
@@ -77,12 +77,18 @@ fn begin(attempts: u32) -> String {
 }
 
 /// What keeps a member that is heard from working with all it has, worst first.
-fn degraded(member: &str, report: &MemberReportSpec, offers: Option<&Offers>) -> Option<Aspect> {
+fn degraded(snapshot: &Snapshot, report: &MemberReportSpec, offers: Option<&Offers>) -> Option<Aspect> {
     let mut causes = Vec::new();
-    let unbelieved = unbelievable(member, report);
+    let unbelieved = unbelievable(&snapshot.node.name_any(), report);
     if !unbelieved.is_empty() {
         let what = named(&unbelieved);
         let text = format!("it reports what can't be, so those nodes aren't counted: {what}; see to its agent");
+        causes.push(("ReportNotBelieved", text));
+    }
+    if !snapshot.doubts.is_empty() {
+        let what = named(&snapshot.doubts);
+        let text =
+            format!("it reports what can't be, and is paid for what the hub saw alone: {what}; see to its agent");
         causes.push(("ReportNotBelieved", text));
     }
     if !report.nodes_away.is_empty() {

@@ -8,8 +8,13 @@ use std::{
 
 use eai_api::{MemberReport, MemberReportSpec};
 
+<<<<<<< HEAD
 use super::{agent, build::Objects, offers::summary};
 use crate::{heartbeat::Heartbeats, placement::unbelievable, tally::Tallies};
+=======
+use super::{build::Objects, offers::summary};
+use crate::{doubts::Doubts, heartbeat::Heartbeats, placement::unbelievable, tally::Tallies};
+>>>>>>> h-d
 
 /// How long what was written is taken to be still there.
 pub const RESYNC: Duration = Duration::from_mins(5);
@@ -20,6 +25,8 @@ pub struct Memory {
     pub heartbeats: Arc<Heartbeats>,
     /// What members have of work.
     pub tallies: Arc<Tallies>,
+    /// What members were found to say of work.
+    pub doubts: Arc<Doubts>,
     reports: Mutex<HashMap<String, Arc<MemberReportSpec>>>,
     written: Mutex<HashMap<String, Written>>,
 }
@@ -38,9 +45,9 @@ pub struct Written {
 }
 
 impl Memory {
-    /// Remembers nothing yet but `heartbeats` and `tallies`.
-    pub fn new(heartbeats: Arc<Heartbeats>, tallies: Arc<Tallies>) -> Self {
-        Self { heartbeats, tallies, reports: Mutex::default(), written: Mutex::default() }
+    /// Remembers nothing yet but `heartbeats`, `tallies` and `doubts`.
+    pub fn new(heartbeats: Arc<Heartbeats>, tallies: Arc<Tallies>, doubts: Arc<Doubts>) -> Self {
+        Self { heartbeats, tallies, doubts, reports: Mutex::default(), written: Mutex::default() }
     }
 
     /// Takes note of `member`'s report. True if it changed in what is shown of it: each use of a core needn't be.
@@ -73,6 +80,7 @@ impl Memory {
     /// Forgets a member that left.
     pub fn forget(&self, member: &str) {
         self.heartbeats.forget(member);
+        self.doubts.forget(member);
         lock(&self.reports).remove(member);
         self.doubt(member);
     }

@@ -101,7 +101,7 @@ pub async fn run(ctx: Shared) -> Result<(), Fatal> {
             domain: Domain { chain_id: ctx.config.chain_id, escrow },
             agent_image: ctx.config.agent_image.clone(),
         },
-        memory: Memory::new(ctx.heartbeats.clone(), ctx.tallies.clone()),
+        memory: Memory::new(ctx.heartbeats.clone(), ctx.tallies.clone(), ctx.doubts.clone()),
     });
     let (beats, reports, places) = (members.clone(), members.clone(), members.clone());
     let labelled = |label: &str| watcher::Config::default().labels(label);

@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub pulse: Pulse,
     /// What it has of work, once that was counted.
     pub tally: Option<Tally>,
+    /// What it was lately found to say of work although it can't be.
+    pub doubts: Vec<String>,
     /// When this was read.
     pub now: Timestamp,
 }

@@ -108,6 +108,7 @@ impl Operator {
             fencing: Policy { valid_for_ms: self.valid_for_ms, grace_ms: 0, sync_ms: 0, skew_percent: 0 },
             heartbeats: heartbeats.clone(),
             tallies: tallies.clone(),
+            doubts: Arc::default(),
             shutdown: shutdown.clone(),
         };
         let task = tokio::spawn(async move { Box::pin(jobs::run(Arc::new(ctx), metrics)).await.unwrap() });

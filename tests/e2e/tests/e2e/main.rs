@@ -16,6 +16,7 @@ mod racing;
 mod refused;
 mod restarts;
 mod restoring;
+mod revoked;
 mod rights;
 mod stolen;
 mod streams;

@@ -20,6 +20,7 @@
 
 pub mod checkpoints;
 mod conclude;
+mod doubt;
 mod drain;
 mod idle;
 mod live;
@@ -40,6 +41,7 @@ use eai_api::{
     assignment::{Acknowledged, Desired},
 };
 
+pub use doubt::doubt;
 pub use plan::{Bill, Plan, Wish};
 pub use rules::Rules;
 pub use situation::{Asked, ChainNews, Look, Sight, Situation, ending};

@@ -44,7 +44,7 @@ impl Hub {
         let api = FakeApi::default();
         let client = api.client();
         let recorder = Recorder::new(client.clone(), Reporter { controller: "test".to_owned(), instance: None });
-        let memory = Memory::new(Arc::new(Heartbeats::new(Instant::now())), Arc::default());
+        let memory = Memory::new(Arc::new(Heartbeats::new(Instant::now())), Arc::default(), Arc::default());
         Self { api, members: Arc::new(Members { client, recorder, settings: settings(), memory }) }
     }
 

@@ -144,6 +144,15 @@ fn a_report_that_cannot_be_is_named_by_field() {
 }
 
 #[test]
+fn what_it_says_of_work_and_cannot_be_is_told() {
+    let mut snapshot = fine();
+    snapshot.doubts = vec!["for attempt 1 of team/train more usage than can have run since it was given it".to_owned()];
+    let (kind, reason, message) = only(&snapshot);
+    assert_eq!((kind, reason), (DEGRADED, "ReportNotBelieved"));
+    assert!(message.contains("paid for what the hub saw alone: for attempt 1 of team/train more usage"), "{message}");
+}
+
+#[test]
 fn a_member_that_is_emptied_says_what_is_left_and_when_it_is_ended() {
     let by = now() + SignedDuration::from_hours(1);
     let mut snapshot = drained(by);

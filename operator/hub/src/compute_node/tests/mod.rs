@@ -134,6 +134,7 @@ fn snapshot(node: ComputeNode) -> Snapshot {
         invite: None,
         pulse: Pulse { alive: true, last_seen: Some(now()), fresh_for: Some(std::time::Duration::from_secs(30)) },
         tally: None,
+        doubts: Vec::new(),
         now: now(),
     }
 }

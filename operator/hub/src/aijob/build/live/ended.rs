@@ -6,12 +6,15 @@ use eai_api::{
 };
 use eai_core::metering::affordable;
 
-use super::super::{
-    checkpoints, drain, keep, meter,
-    money::longest_run_ms,
-    plan::Plan,
-    rules::MOST_DISRUPTIONS,
-    situation::{Ending, Situation, ever_ran},
+use super::{
+    super::{
+        checkpoints, drain, keep, meter,
+        money::longest_run_ms,
+        plan::Plan,
+        rules::MOST_DISRUPTIONS,
+        situation::{Ending, Situation, ever_ran},
+    },
+    told_time,
 };
 use crate::{aijob::words::reason, fencing::Ends, heartbeat::Voice};
 
@@ -221,7 +224,7 @@ pub(super) fn finish(s: &Situation<'_>, plan: &mut Plan, mut attempt: Attempt, o
     }
     let report = s.assignment.and_then(|a| a.status.as_ref());
     plan.status.exit_code = report.and_then(|r| r.exit_code);
-    plan.status.finished_at = report.and_then(|r| r.finished_at.clone()).or_else(|| Some(s.now_time()));
+    plan.status.finished_at = report.and_then(|r| told_time(s, r.finished_at.as_ref())).or_else(|| Some(s.now_time()));
     attempt.outcome = Some(outcome);
     keep(plan, attempt);
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use eai_api::{
     aijob::{Attempt, policy::MOST_BACKOFF_SECONDS},
+    artifact::OutputArtifact,
     assignment::{Acknowledged, AssignmentPhase, Desired},
 };
 use eai_chain::SettleOutcome;
@@ -129,18 +130,29 @@ fn record_paid(s: &Situation<'_>, attempt: &mut Attempt) {
 fn record_report(s: &Situation<'_>, plan: &mut Plan) {
     let Some(report) = s.assignment.and_then(|a| a.status.as_ref()) else { return };
     let status = &mut plan.status;
-    status.started_at = status.started_at.take().or_else(|| report.started_at.clone());
-    merge(&mut status.logs, &report.logs, |log| log.index);
-    merge(&mut status.outputs, &report.outputs, |output| (output.index, output.name.clone()));
+    let spec = &s.job.spec;
+    status.started_at = status.started_at.take().or_else(|| told_time(s, report.started_at.as_ref()));
+    // No more than there can be: whatever else a member tells would pile up here.
+    let output = |told: &OutputArtifact| spec.outputs.iter().any(|output| output.name == told.name);
+    let logs = report.logs.iter().filter(|log| log.index < spec.completions);
+    let outputs = report.outputs.iter().filter(|told| told.index < spec.completions && output(told));
+    merge(&mut status.logs, logs, |log| log.index);
+    merge(&mut status.outputs, outputs, |output| (output.index, output.name.clone()));
+}
+
+/// A moment of the work as its member tells it, within what can be: since the attempt was claimed, and not yet to come.
+fn told_time(s: &Situation<'_>, told: Option<&Time>) -> Option<Time> {
+    let claimed = s.job.status.as_ref()?.attempt.as_ref()?.claimed_at.clone();
+    let told = told?.clone().min(s.now_time());
+    Some(claimed.map_or(told.clone(), |claimed| told.max(claimed)))
 }
 
 /// Adds what is `told` to what is `kept`, each by its `key` once. What was told once stays although a later report doesn't
 /// name it: its agent may have lost its memory.
-fn merge<T: Clone + PartialEq, K: Ord>(kept: &mut Vec<T>, told: &[T], key: impl Fn(&T) -> K) {
-    if kept.as_slice() != told {
-        let all = kept.iter().chain(told).map(|one| (key(one), one.clone()));
-        *kept = all.collect::<BTreeMap<_, _>>().into_values().collect();
-    }
+fn merge<'a, T: Clone + 'a, K: Ord>(kept: &mut Vec<T>, told: impl Iterator<Item = &'a T>, key: impl Fn(&T) -> K) {
+    let mut all: BTreeMap<K, T> = kept.drain(..).map(|one| (key(&one), one)).collect();
+    all.extend(told.map(|one| (key(one), one.clone())));
+    *kept = all.into_values().collect();
 }
 
 /// What the hub wants of the member, with the top-up that goes with it.

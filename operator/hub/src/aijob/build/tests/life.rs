@@ -182,9 +182,17 @@ fn what_a_later_pod_waits_for_is_said() {
     assert_eq!(message(&plan), "The work runs on home, though not all of it: pod 1 waits: Unschedulable.");
 }
 
+/// Three completions that leave a model each.
+fn with_outputs() -> eai_api::AIJob {
+    let mut job = job();
+    job.spec.completions = 3;
+    job.spec.outputs = serde_json::from_value(serde_json::json!([{ "name": "model", "path": "m" }])).unwrap();
+    job
+}
+
 #[test]
 fn an_output_that_was_told_of_stays_although_the_agent_forgets_it() {
-    let mut job = leased(job(), 1);
+    let mut job = leased(with_outputs(), 1);
     let output = |index: u32, digit: char| -> eai_api::artifact::OutputArtifact {
         let digest = format!("sha256:{}", digit.to_string().repeat(64));
         serde_json::from_value(serde_json::json!({
@@ -193,7 +201,7 @@ fn an_output_that_was_told_of_stays_although_the_agent_forgets_it() {
         .unwrap()
     };
     let told = |outputs: Vec<eai_api::artifact::OutputArtifact>| {
-        let mut running = reports(assignment(&leased(super::fixtures::job(), 1), 2), Report::Running, 0);
+        let mut running = reports(assignment(&leased(with_outputs(), 1), 2), Report::Running, 0);
         running.status.as_mut().unwrap().outputs = outputs;
         running
     };

@@ -9,6 +9,7 @@ mod escrow;
 mod faults;
 mod fenced;
 mod fixtures;
+mod lies;
 mod life;
 mod money;
 mod tries;
