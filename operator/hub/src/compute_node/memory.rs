@@ -8,13 +8,8 @@ use std::{
 
 use eai_api::{MemberReport, MemberReportSpec};
 
-<<<<<<< HEAD
 use super::{agent, build::Objects, offers::summary};
-use crate::{heartbeat::Heartbeats, placement::unbelievable, tally::Tallies};
-=======
-use super::{build::Objects, offers::summary};
 use crate::{doubts::Doubts, heartbeat::Heartbeats, placement::unbelievable, tally::Tallies};
->>>>>>> h-d
 
 /// How long what was written is taken to be still there.
 pub const RESYNC: Duration = Duration::from_mins(5);

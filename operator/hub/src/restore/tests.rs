@@ -67,6 +67,7 @@ impl World {
             fencing: eai_core::fencing::Policy::new(60_000),
             heartbeats: Arc::new(Heartbeats::new(Instant::now())),
             tallies: Arc::default(),
+            doubts: Arc::default(),
             shutdown: CancellationToken::new(),
         }
     }
