@@ -59,6 +59,13 @@ demo: setup images ## The whole product on this machine; KEEP=1 leaves it up; HU
 chaos: setup images ## Two hundred faults while jobs run, some hours, into target/chaos.json; SEED= for other ones
 	CHAOS="--seed $(or $(SEED),1) --faults 220" tests/e2e.sh
 
+.PHONY: compat
+compat: setup images ## Upgrades from an earlier release and back while jobs run, into target/compat.json; FROM= for another than the last
+	tests/compat.sh crds "$(FROM)"
+	tests/compat.sh values "$(FROM)"
+	from=$$(tests/compat.sh build "$(FROM)")
+	COMPAT=$$from tests/e2e.sh
+
 .PHONY: bench
 bench: setup images ## Figures into target/bench/e2e.json
 	$(OUT)/debug/eai-demo bench

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     balances::{Contracts, SUPPLY},
+    compat,
     error::{Error, Result},
     run,
     stage::Stage,
@@ -109,7 +110,7 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
     let hub = &stage.hub;
     let chart = |name: &str| stage.repository.join("charts").join(name).display().to_string();
     hub.helm(&["upgrade", "--install", "eai-crds", &chart("eai-crds"), "-n", HUB_NAMESPACE, "--create-namespace"])?;
-    let values = json!({
+    let mut values = json!({
         "image": image_values(&images.operator),
         "hub": {"key": {"value": stage.people.hub.key.trim_start_matches("0x")}},
         "chain": {
@@ -121,6 +122,9 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
         "agent": {"image": images.agent},
         "artifacts": {"persistence": {"storageClass": "-", "size": "5Gi", "retain": false}},
     });
+    if stage.is_another_release() {
+        compat::fit(&mut values, &stage.repository.join("charts/eai-hub"))?;
+    }
     let file = values_file(stage, "hub", &values)?;
     let file = file.display().to_string();
     hub.helm(&[
