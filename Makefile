@@ -32,14 +32,16 @@ images: build ## OCI images of hub, agent and examples into target/images
 check: ## The inner loop: format, lints, generated files, licences, unit tests of the pure parts
 	$(CARGO) fmt --all --check
 	$(CARGO) xtask crds --check
+	tests/compat.sh crds
 	$(CARGO) clippy -q --workspace --all-targets -- -D warnings
 	tests/deny.sh
-	$(CARGO) test -q -p eai-core -p eai-api -p eai-runtime
+	$(CARGO) test -q -p eai-core -p eai-api -p eai-runtime -p eai-xtask
 
 .PHONY: test
 test: setup check ## Everything: units, contracts, charts, images, end to end on real clusters
 	npm test --prefix contracts
 	tests/charts/check.sh
+	tests/compat.sh values
 	$(MAKE) images
 	images/test.sh
 	EAI_ANVIL="$$($(OUT)/debug/eai-testbed build foundry)/anvil" $(CARGO) test -q --workspace --exclude eai-e2e
@@ -56,6 +58,13 @@ demo: setup images ## The whole product on this machine; KEEP=1 leaves it up; HU
 .PHONY: chaos
 chaos: setup images ## Two hundred faults while jobs run, some hours, into target/chaos.json; SEED= for other ones
 	CHAOS="--seed $(or $(SEED),1) --faults 220" tests/e2e.sh
+
+.PHONY: compat
+compat: setup images ## Upgrades from an earlier release and back while jobs run, into target/compat.json; FROM= for another than the last
+	tests/compat.sh crds "$(FROM)"
+	tests/compat.sh values "$(FROM)"
+	from=$$(tests/compat.sh build "$(FROM)")
+	COMPAT=$$from tests/e2e.sh
 
 .PHONY: bench
 bench: setup images ## Figures into target/bench/e2e.json

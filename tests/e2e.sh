@@ -3,6 +3,8 @@
 # tests/e2e/tests, tries everybody's rights, uninstalls, and takes everything down again whatever happened. With TEST: only
 # the demo and the scenarios whose names hold it. What is needed to understand a failure is in target/e2e-logs.
 #
+# COMPAT=DIR: instead of all that, upgrades from the release that was built in the checkout DIR, and back, on clusters that are
+# made anew; see docs/upgrades.md.
 # CHAOS="--seed 1 --faults 220": the demo, and then only chaos, with these arguments; see docs/chaos.md.
 #
 # As root; needs `cargo build` and images/build.sh (the Makefile's `e2e` does both). KEEP=1 leaves the testbed up.
@@ -49,7 +51,12 @@ trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+if [ -n "${COMPAT:-}" ]; then "$testbed" down 9>&-; fi
 "$testbed" up 9>&-
+if [ -n "${COMPAT:-}" ]; then
+  target/debug/eai-demo compat --from "$COMPAT" 9>&-
+  exit
+fi
 KEEP=1 target/debug/eai-demo run 9>&-
 if [ -n "${CHAOS:-}" ]; then
   # shellcheck disable=SC2086 # several arguments

@@ -1,6 +1,14 @@
-//! `cargo xtask crds [--check]`: writes crds/ from the types, or fails if they differ.
+//! `cargo xtask crds`: writes crds/ from the types.
+//!
+//!     cargo xtask crds                 writes them
+//!     cargo xtask crds --check         fails if they differ
+//!     cargo xtask crds --additive DIR  fails if they do more than grow since those in DIR, but for additive.yaml
+
+mod additive;
 
 use std::{error::Error, fs, path::Path, process::ExitCode};
+
+use serde_json::Value;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -8,7 +16,8 @@ fn main() -> ExitCode {
     let result = match args.as_slice() {
         ["crds"] => crds(false),
         ["crds", "--check"] => crds(true),
-        _ => Err("usage: cargo xtask crds [--check]".into()),
+        ["crds", "--additive", dir] => only_grew(Path::new(dir)),
+        _ => Err("usage: cargo xtask crds [--check | --additive DIR]".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,4 +45,31 @@ fn crds(check: bool) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Holds the definitions against an earlier release's in `dir`.
+fn only_grew(dir: &Path) -> Result<(), Box<dyn Error>> {
+    let mut old = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let definition: Value = serde_norway::from_str(&fs::read_to_string(&path)?)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+            old.push(definition);
+        }
+    }
+    if old.is_empty() {
+        return Err(format!("{}: there is no definition in it", dir.display()).into());
+    }
+    let new = eai_api::crds().iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("additive.yaml");
+    let exceptions: Vec<additive::Exception> = serde_norway::from_str(&fs::read_to_string(&file)?)?;
+    let changes = additive::changes(&old, &new, &exceptions);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = changes.iter().map(|change| format!("  {change}")).collect();
+    let advice = "an earlier release's hub or agents may not get along with this; keep what was, convert it, or give the \
+                  reason in operator/xtask/additive.yaml";
+    Err(format!("{advice}:\n{}", list.join("\n")).into())
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     balances::{Contracts, SUPPLY},
+    compat,
     error::{Error, Result},
     run,
     stage::Stage,
@@ -126,6 +127,9 @@ pub fn hub(stage: &Stage, images: &Images, contracts: &Contracts) -> Result<()> 
     });
     if let Some(registry) = node_registry(stage)? {
         values["chain"]["nodeRegistry"] = registry;
+    }
+    if stage.is_another_release() {
+        compat::fit(&mut values, &stage.repository.join("charts/eai-hub"))?;
     }
     let file = values_file(stage, "hub", &values)?;
     let file = file.display().to_string();

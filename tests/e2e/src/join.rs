@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     balances::Contracts,
+    compat,
     deploy::{Images, image_values, registry_of, values_file},
     error::Result,
     people::Person,
@@ -36,7 +37,7 @@ fn pull(stage: &Stage, member: &Member, owner: &Person, images: &Images, contrac
     let invite = stage.dir.join("values").join(format!("invite-{name}.yaml"));
     let _ = std::fs::remove_file(&invite);
     run::output(stage.eai(None)?.args(["invite", name, "--out"]).arg(&invite))?;
-    let values = values_file(stage, name, &agent_values(member, owner, images, contracts))?;
+    let values = values_file(stage, name, &agent_values(stage, member, owner, images, contracts)?)?;
     install(stage, member, &[&invite.display().to_string(), &values.display().to_string()])?;
     run::wait(&format!("{name} asking to join"), 120, || {
         stage.hub.get(&["computenode", name]).map(|_| ()).map_err(|error| error.to_string())
@@ -48,7 +49,7 @@ fn pull(stage: &Stage, member: &Member, owner: &Person, images: &Images, contrac
 /// The owner prepares the member's cluster with the same chart and hands the admin a kubeconfig; the hub runs the agent.
 fn push(stage: &Stage, member: &Member, owner: &Person, images: &Images, contracts: &Contracts) -> Result<()> {
     let name = &member.cluster.name;
-    let values = agent_values(member, owner, images, contracts);
+    let values = agent_values(stage, member, owner, images, contracts)?;
     let file = values_file(stage, name, &values)?.display().to_string();
     install(stage, member, &[&file])?;
     let kubeconfig = stage.dir.join("values").join(format!("kubeconfig-{name}"));
@@ -76,7 +77,13 @@ fn install(stage: &Stage, member: &Member, values: &[&str]) -> Result<()> {
 }
 
 /// The agent's chart values for a member: in push mode the hub knows the rest.
-fn agent_values(member: &Member, owner: &Person, images: &Images, contracts: &Contracts) -> Value {
+fn agent_values(
+    stage: &Stage,
+    member: &Member,
+    owner: &Person,
+    images: &Images,
+    contracts: &Contracts,
+) -> Result<Value> {
     let (mode, form, site) = match member.mode {
         Mode::Pull => ("Pull", "Personal", "Home"),
         Mode::Push => ("Push", "Business", "Cloud"),
@@ -94,7 +101,10 @@ fn agent_values(member: &Member, owner: &Person, images: &Images, contracts: &Co
         values["ownerKey"] = json!({"value": owner.key.trim_start_matches("0x")});
         values["chain"] = json!({"id": contracts.chain_id, "escrow": contracts.escrow});
     }
-    values
+    if stage.is_another_release() {
+        compat::fit(&mut values, &stage.repository.join("charts/eai-agent"))?;
+    }
+    Ok(values)
 }
 
 fn prices() -> Vec<Value> {

@@ -8,6 +8,7 @@ pub mod bearer;
 pub mod bench;
 pub mod chaos;
 pub mod cluster;
+pub mod compat;
 pub mod demo;
 pub mod deploy;
 pub mod error;

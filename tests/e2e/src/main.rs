@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use eai_e2e::{bench, chaos, demo};
+use eai_e2e::{bench, chaos, compat, demo};
 
 /// Shows EAI on real clusters: the testbed's, or ones that exist.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Breaks things while jobs run, on the stage that `run` left up, and writes what came of it to target/chaos.json.
     Chaos(chaos::Arguments),
+    /// Upgrades from an earlier release and rolls back again while jobs run, and writes what was seen to target/compat.json.
+    Compat(compat::Arguments),
 }
 
 #[tokio::main]
@@ -30,6 +32,7 @@ async fn main() -> ExitCode {
         Command::Run(arguments) => demo::run(&arguments).await,
         Command::Bench(arguments) => bench::run(&arguments).await,
         Command::Chaos(arguments) => chaos::run(&arguments).await,
+        Command::Compat(arguments) => compat::run(&arguments).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -75,10 +75,15 @@ pub struct Existing {
 impl Stage {
     /// Brings the testbed up, or takes the one that is up.
     pub fn on_testbed(dir: &Path) -> Result<Self> {
+        Self::of_release(&repository(), dir)
+    }
+
+    /// The same with the charts, images and tools of the release that was built in the checkout `repository`.
+    pub fn of_release(repository: &Path, dir: &Path) -> Result<Self> {
         let testbed = Testbed::up(&Options { verbose: true, ..Options::default() })?;
         let cluster = |name| Cluster::of_testbed(&testbed, name);
         Ok(Self {
-            repository: repository(),
+            repository: repository.to_owned(),
             dir: dir.to_owned(),
             hub: cluster(ClusterName::Hub),
             members: vec![
@@ -109,6 +114,11 @@ impl Stage {
             testbed: None,
             registry: Some(existing.registry.clone()),
         })
+    }
+
+    /// Whether its charts, images and tools are another release's than this program.
+    pub fn is_another_release(&self) -> bool {
+        self.repository != repository()
     }
 
     /// Pushes an image built into target/images and returns its reference by digest.

@@ -57,11 +57,12 @@ fn closed(what: &str, attempt: &Value) -> LeaseView {
     .unwrap()
 }
 
-/// The pods of an Assignment that are on the member.
+/// The pods of an Assignment that may still run on the member.
 fn pods_of(assignment: &str) -> Vec<String> {
     let home = &world().stage.member("home").unwrap().cluster;
     let selector = format!("eai.network/assignment={assignment}");
-    let found = home.kubectl(&["get", "pods", "-n", "eai-work", "-l", &selector, "-o", "name"]).unwrap();
+    let over = "--field-selector=status.phase!=Failed,status.phase!=Succeeded";
+    let found = home.kubectl(&["get", "pods", "-n", "eai-work", "-l", &selector, over, "-o", "name"]).unwrap();
     found.lines().map(str::to_owned).collect()
 }
 
