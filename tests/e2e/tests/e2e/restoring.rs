@@ -165,7 +165,9 @@ fn kept_jobs_are_paid_once(kept: &Job, ended: &Job, first: &Value, paid_before: 
     let done = w.reach(kept, "Succeeded", SETTLED);
     assert_eq!(done["status"]["pastAttempts"].as_array().map_or(0, Vec::len), 0, "one attempt: {done}");
     assert_eq!(closed("kept", &done["status"]["attempt"]).paid, paid_for(&done));
-    w.reach(ended, "Succeeded", SETTLED);
+    // What became of it the backup doesn't know: it isn't run and paid again, and its vendor is told.
+    let said = ended.wait_for(&w.stage.hub, SETTLED, "its end", |job| job["status"]["phase"] == "Failed").unwrap();
+    assert_eq!(said["status"]["attempt"]["outcome"]["reason"], "LeaseClosed", "{said}");
     assert_eq!(closed("ended", first).paid, paid_before, "its first lease was closed before the restore");
 }
 

@@ -23,10 +23,10 @@ fn assignment(number: usize) -> Value {
     json!({
         "apiVersion": "eai.network/v1alpha1",
         "kind": "Assignment",
-        "metadata": {"name": Epoch { generation: 1, attempt: 1 }.name(&uid), "namespace": format!("cn-{MEMBER}")},
+        "metadata": {"name": Epoch { generation: world().generation(), attempt: 1 }.name(&uid), "namespace": format!("cn-{MEMBER}")},
         "spec": {
             "job": {"namespace": "stolen", "name": "stolen", "uid": uid},
-            "epoch": {"generation": 1, "attempt": 1},
+            "epoch": {"generation": world().generation(), "attempt": 1},
             "workload": {
                 "image": world().images.examples,
                 "args": ["train"],
@@ -55,7 +55,7 @@ fn attacks() -> Vec<(&'static str, Value, &'static str)> {
         ("/spec/rate", json!("0"), "PriceMismatch"),
         ("/spec/class", json!("nvidia.com/gpu"), "PriceMismatch"),
         ("/spec/role", json!("Contender"), "RoleNotSupported"),
-        ("/spec/epoch", json!({"generation": 1, "attempt": 2}), "NameMismatch"),
+        ("/spec/epoch", json!({"generation": world().generation(), "attempt": 2}), "NameMismatch"),
         ("/spec/workload/env", json!([{"name": "A"}, {"name": "A"}]), "BadEnvironment"),
         ("/spec/workload/sealedEnv", json!({"encapsulatedKey": "AAAA", "ciphertext": "AAAA"}), "SecretsNotForUs"),
         ("/spec/workload/outputs", json!([{"name": "a", "path": "a", "maxBytes": 10_737_418_240_u64}]), "AboveLimit"),

@@ -78,6 +78,12 @@ impl World {
         self.runtime.block_on(future)
     }
 
+    /// The hub's generation: members refuse what a lower one begins.
+    pub fn generation(&self) -> u64 {
+        let info = self.stage.hub.get(&["configmap", "eai-hub-info", "-n", eai_e2e::deploy::HUB_NAMESPACE]).unwrap();
+        text(&info["data"]["settledInGeneration"]).parse().unwrap()
+    }
+
     /// A vendor with `deposit` in the escrow and the hub authorised for ten times that.
     pub fn vendor(&self, name: &str, deposit: &str) -> Vendor {
         let vendor = self.poor_vendor(name, deposit);

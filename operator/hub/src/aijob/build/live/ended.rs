@@ -201,8 +201,8 @@ pub(super) fn stopped(why: Stop) -> Outcome {
             outcome(Failed, reason::OVERDUE, "The work ran on past maxDurationSeconds, so the hub had it stopped.")
         }
         Stop::LeaseClosing => {
-            let text =
-                "The payer or the provider closed the lease on the chain, so soon nothing will pay for the work.";
+            let text = "The lease was closed on the chain, by the payer or the provider, or by this hub before it was \
+                        restored from a backup, so nothing will pay for the work.";
             outcome(Failed, reason::LEASE_CLOSED, text)
         }
         Stop::AskedBefore => outcome(Failed, reason::STOPPED, "The hub had the work stopped."),
