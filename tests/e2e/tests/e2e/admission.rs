@@ -62,11 +62,14 @@ fn sample(kind: &str) -> Value {
     let text = include_str!("../../../../operator/api/tests/table/samples.yaml");
     let objects = serde_norway::Deserializer::from_str(text).map(|d| Value::deserialize(d).unwrap());
     let mut object = objects.filter(|object| object["kind"] == kind).last().unwrap();
-    if kind == "ComputeNode" {
-        object["metadata"]["name"] = "e2e-admission".into();
-        object["spec"]["accepted"] = false.into();
-    } else {
-        object["metadata"]["namespace"] = NAMESPACE.into();
+    match kind {
+        "ComputeNode" => {
+            object["metadata"]["name"] = "e2e-admission".into();
+            object["spec"]["accepted"] = false.into();
+        }
+        // No member has opted in.
+        "AgentRelease" => object["metadata"]["name"] = "e2e-admission".into(),
+        _ => object["metadata"]["namespace"] = NAMESPACE.into(),
     }
     object
 }
@@ -80,7 +83,7 @@ impl Table {
     fn api(&self, kind: &str) -> Api<DynamicObject> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("eai.network", "v1alpha1", kind));
         match kind {
-            "ComputeNode" => Api::all_with(self.client.clone(), &resource),
+            "ComputeNode" | "AgentRelease" => Api::all_with(self.client.clone(), &resource),
             _ => Api::namespaced_with(self.client.clone(), NAMESPACE, &resource),
         }
     }
