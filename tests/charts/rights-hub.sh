@@ -276,7 +276,7 @@ may hub "write an AIJob's status" "$hub" -n rights-v patch aijob job --subresour
 may hub "put its finalizer on a ComputeNode" "$hub" patch computenode rights-a $dry --type=merge -p '{"metadata":{"finalizers":["eai.network/member"]}}'
 may hub "delete a used invite" "$hub" delete clusterrole eai-invite-rights-a $dry
 may hub "write eai-hub-info" "$hub" apply --server-side --force-conflicts $dry -f "$(file <<<"{apiVersion: v1, kind: ConfigMap, metadata: {namespace: $system, name: eai-hub-info}, data: {x: text}}")"
-may hub "report what a restore lost" "$hub" create $dry -f "$(file <<<"{apiVersion: v1, kind: ConfigMap, metadata: {namespace: $system, name: eai-restores}, data: {x: text}}")"
+may hub "report what a restore lost" "$hub" apply --server-side --force-conflicts $dry -f "$(file <<<"{apiVersion: v1, kind: ConfigMap, metadata: {namespace: $system, name: eai-restores}, data: {x: text}}")"
 release() { # NAME
   file <<<"{apiVersion: eai.network/v1alpha1, kind: AgentRelease, metadata: {name: $1}, spec: {version: 0.2.0, image: registry.example.com/eai-agent@$digest, signature: {payload: e30=, signature: MEUC}, paused: true}}"
 }
