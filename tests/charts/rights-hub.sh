@@ -165,7 +165,7 @@ mayNot agent "write a ComputeNode" "$rbac" "$agent" patch computenode rights-a $
 mayNot agent "write a ComputeNode (policy)" "writes in its own namespace" "$agent" $masters patch computenode rights-a $dry --type=merge -p '{"spec":{"cordon":true}}'
 must "$agent" create -f "$(report $a rights-a)"
 may agent "write its MemberReport" "$agent" -n $a patch memberreport rights-a $dry --type=merge -p '{"spec":{"counted":[]}}'
-mayNot agent "write its MemberReport twice" "AlreadyExists|already exists" "$agent" create $dry -f "$(report $a rights-a)"
+mayNot agent "write its MemberReport twice" "AlreadyExists|already exists|exceeded quota" "$agent" create $dry -f "$(report $a rights-a)"
 mayNot agent "write a MemberReport of another name" "MemberReport bears its member's name" "$agent" create $dry -f "$(report $a rights-b)"
 mayNot agent "write another member's MemberReport" "$rbac" "$agent" create $dry -f "$(report cn-rights-b rights-b)"
 mayNot agent "hold its namespace up with a finalizer" "an agent leaves them as they are" "$agent" create $dry -f "$(report $a rights-a 'finalizers: [example.com/x]')"
