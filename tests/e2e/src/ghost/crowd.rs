@@ -43,22 +43,12 @@ impl Crowd {
         self.speaks.send_replace(false);
     }
 
-    /// All of them beat again, at once.
-    pub fn speak(&self) {
-        self.speaks.send_replace(true);
-    }
-
     /// Waits until the hub hears all of them.
     pub fn heard(&self, stage: &Stage) -> Result<()> {
         let timeout = format!("--timeout={HEARD}s");
         let wait = ["wait", "--for=condition=Available", "computenode", &timeout];
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         stage.hub.kubectl(&[&wait[..], &names].concat()).map(drop)
-    }
-
-    /// Their names.
-    pub fn names(&self) -> &[String] {
-        &self.names
     }
 
     /// Removes all of them from the hub and waits until they are gone.

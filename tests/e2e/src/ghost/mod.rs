@@ -1,29 +1,23 @@
 //! Members without a cluster behind them: all that is real of them is their token, and what they say.
 //!
 //! The hub's admin makes their ComputeNode and accepts it; the hub hands each a token, sealed to its key, as it does to any
-//! agent. They beat as an agent does. Until one is told to [`Ghost::offer`] something it gets no work.
+//! agent. They beat as an agent does. They offer nothing, so they get no work.
 
 mod crowd;
 
 use eai_api::{
-    ComputeNode, MemberReport, MemberReportSpec,
+    ComputeNode,
     compute_node::SealedToken,
-    member_report::{NodeReport, OfferReport, Probes},
     names::{HEARTBEAT_ANNOTATION, HEARTBEAT_LEASE, member_namespace},
 };
-use eai_chain::{Domain, Key, sign_offer};
 use eai_core::{
-    class::Class,
     fencing::{Heartbeat, Instance},
-    money::Amount,
-    offer::Offer,
     seal::{KeyPair, Purpose},
 };
-use jiff::Timestamp;
 use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime};
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    api::{Patch, PatchParams},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -45,8 +39,6 @@ const ENROL: u64 = 120;
 pub struct Ghost {
     /// Its name.
     pub name: String,
-    /// Whom its work would pay.
-    pub owner: Person,
     /// For the hub's API server; good for an hour, and not renewed.
     token: String,
     client: Client,
@@ -99,44 +91,6 @@ impl Ghost {
         Ok(())
     }
 
-    /// Says that it has `cores`, and offers them at `rate` EAI per unit-hour, signed by its owner. For an hour.
-    pub async fn offer(&self, domain: Domain, cores: u64, rate: Amount) -> Result<()> {
-        let key = Key::parse(&self.owner.key).map_err(|error| self.unexpected("its owner's key", error))?;
-        let offer = Offer {
-            provider: self.owner.address,
-            member: self.name.clone(),
-            class: Class("cpu".to_owned()),
-            rate,
-            start_within: 600,
-            valid_until: u64::try_from(Timestamp::now().as_second()).unwrap_or(0) + 3600,
-            nonce: 0,
-        };
-        let signed = sign_offer(offer, domain, &key).map_err(|error| self.unexpected("its offer", error))?;
-        let (offer, signature) = (signed.offer, signed.signature);
-        let spec = MemberReportSpec {
-            nodes: vec![NodeReport {
-                name: "nowhere".to_owned(),
-                free_cpu_millis: cores * 1000,
-                free_memory_bytes: 64 << 30,
-                ..NodeReport::default()
-            }],
-            probes: Probes { sandbox: true, internet_isolated: true },
-            offers: vec![OfferReport {
-                provider: offer.provider,
-                class: offer.class.0,
-                rate: offer.rate,
-                start_within: offer.start_within,
-                valid_until: offer.valid_until,
-                nonce: offer.nonce,
-                signature,
-            }],
-            ..MemberReportSpec::default()
-        };
-        let reports: Api<MemberReport> = Api::namespaced(self.client.clone(), &self.namespace());
-        let made = reports.create(&PostParams::default(), &MemberReport::new(&self.name, spec)).await;
-        made.map(drop).map_err(|error| self.unexpected("its report", error))
-    }
-
     /// Whoever steals its token.
     pub fn thief<'a>(&self, stage: &'a Stage) -> Result<Bearer<'a>> {
         Bearer::new(stage, &format!("{}-stolen", self.name), &self.token)
@@ -182,7 +136,6 @@ async fn let_in(stage: &Stage, names: &[String]) -> Result<Vec<Ghost>> {
         let client = Bearer::new(stage, &applicant.name, &handover.token)?.client().await?;
         ghosts.push(Ghost {
             name: applicant.name,
-            owner: applicant.owner,
             token: handover.token,
             client,
             instance: Instance(fastrand::u64(..)),
